@@ -1,0 +1,31 @@
+/*
+ * Log lines: what weir says about itself, on standard error. One line an event,
+ * human-readable on a terminal, JSON otherwise or when asked.
+ * Only daemon, api, cli and the pipeline runner log; below them code returns errors.
+ */
+#ifndef WEIR_BASE_LOGLINE_H
+#define WEIR_BASE_LOGLINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum weir_level {
+    WEIR_LOG_DEBUG,
+    WEIR_LOG_INFO,
+    WEIR_LOG_WARN,
+    WEIR_LOG_ERROR,
+};
+
+/* Set once at start: the least level that is written, the form, and the clock that stamps lines. */
+void weir_logline_setup(enum weir_level least, bool json, const struct weir_clock *clock);
+
+/*
+ * Write one line. what is a fixed, greppable event name such as "pipeline.record_failed".
+ * The rest are pairs of zero-terminated strings, key then value, ended by NULL. Thread-safe.
+ */
+__attribute__((sentinel)) void weir_logline(enum weir_level level, const char *what, ...);
+
+#endif

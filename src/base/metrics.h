@@ -1,0 +1,75 @@
+/*
+ * Metrics in the Prometheus text format: counters, gauges and histograms.
+ *
+ * A metric belongs to a set, is created once and lives as long as the set.
+ * Adding to one is a relaxed atomic operation: any thread, no lock.
+ */
+#ifndef WEIR_BASE_METRICS_H
+#define WEIR_BASE_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct weir_metrics; /* the set */
+
+struct weir_counter {
+    _Atomic uint64_t value;
+};
+
+struct weir_gauge {
+    _Atomic int64_t value;
+};
+
+enum { WEIR_HISTOGRAM_BUCKETS = 24 };
+
+/* Observations in buckets that double: bucket i holds values <= first << i. */
+struct weir_histogram {
+    uint64_t first;
+    _Atomic uint64_t buckets[WEIR_HISTOGRAM_BUCKETS + 1]; /* the last is +Inf */
+    _Atomic uint64_t sum;
+};
+
+/* Make an empty set. Destroy it after the last use of its metrics. */
+struct weir_metrics *weir_metrics_create(void);
+void weir_metrics_destroy(struct weir_metrics *metrics);
+
+/*
+ * Create a metric. name as in Prometheus ("weir_commits_total"); labels is the
+ * text between the braces, already escaped ("pipeline=\"dashboard\"") or NULL;
+ * one name has one help text and one type. All copied. Any thread.
+ */
+struct weir_counter *weir_metrics_counter(
+        struct weir_metrics *metrics, const char *name, const char *labels, const char *help);
+struct weir_gauge *weir_metrics_gauge(
+        struct weir_metrics *metrics, const char *name, const char *labels, const char *help);
+
+/*
+ * first is the upper bound of the first bucket in the caller's unit (say,
+ * microseconds); scale turns a value into what Prometheus shows (1e-6: seconds).
+ */
+struct weir_histogram *weir_metrics_histogram(struct weir_metrics *metrics, const char *name,
+        const char *labels, const char *help, uint64_t first, double scale);
+
+/* Write all metrics as text, grouped by name in the order of first creation. */
+void weir_metrics_write(struct weir_metrics *metrics, struct weir_buf *buf);
+
+static inline void weir_counter_add(struct weir_counter *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(&counter->value, n, memory_order_relaxed);
+}
+
+static inline void weir_gauge_set(struct weir_gauge *gauge, int64_t value)
+{
+    atomic_store_explicit(&gauge->value, value, memory_order_relaxed);
+}
+
+static inline void weir_gauge_add(struct weir_gauge *gauge, int64_t n)
+{
+    atomic_fetch_add_explicit(&gauge->value, n, memory_order_relaxed);
+}
+
+void weir_histogram_add(struct weir_histogram *histogram, uint64_t value);
+
+#endif

@@ -1,0 +1,13 @@
+/* What every unit test includes: cmocka with the headers it wants first. */
+#ifndef WEIR_TESTS_UNIT_TEST_H
+#define WEIR_TESTS_UNIT_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#endif
