@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""
+Run the tests of one build folder and sum them up.
+
+Usage: run_tests.py BUILD [--checks] [--unit] [--scenario] [--only PREFIX] [--timeout SECONDS]
+
+--checks    the scripts tools/check_*.py
+--unit      build everything and run the test programs that meson knows (fuzz corpora included)
+--scenario  run tests/scenario/*.test.mjs against the program of that build
+--only      of the scenarios, those whose names start so
+
+Every program's output goes to build/logs/<name>.log and is shown when it fails. The last line
+says "N passed, N failed" and is also left in build/logs/summary. cmocka and Node report each
+test; a program of another kind counts as one.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import binary
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "logs"
+CHECKS = ["layers", "headers", "size", "format"]
+SHOWN_LINES = 80
+
+CMOCKA_OK = re.compile(r"^\[       OK \] (.+)$", re.MULTILINE)
+CMOCKA_FAILED = re.compile(r"^\[  FAILED  \] (\D.*)$", re.MULTILINE)
+NODE_PASS = re.compile(r"^# pass (\d+)$", re.MULTILINE)
+NODE_FAIL = re.compile(r"^# (?:fail|cancelled) (\d+)$", re.MULTILINE)
+
+
+class Job:
+    """One program to run, and what came of it."""
+
+    def __init__(self, name, command, env=None, cwd=ROOT, timeout=300):
+        self.name = name
+        self.command = command
+        self.env = env or {}
+        self.cwd = cwd
+        self.timeout = timeout
+        self.passed = 0
+        self.failed = 0
+        self.seconds = 0.0
+        self.output = ""
+
+    def run(self):
+        env = dict(os.environ)
+        env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
+        env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+        env.update(self.env)
+        start = time.monotonic()
+        # A session of its own, so that nothing a test started outlives a time-out.
+        with subprocess.Popen(self.command, cwd=self.cwd, env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, start_new_session=True) as process:
+            try:
+                output, _ = process.communicate(timeout=self.timeout)
+                code = process.returncode
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output, _ = process.communicate()
+                output += f"\ntimed out after {self.timeout} s\n".encode()
+                code = -1
+        self.seconds = time.monotonic() - start
+        self.output = output.decode("utf-8", "replace")
+        self.count(code)
+        log = LOGS / (re.sub(r"[^\w.-]+", "_", self.name) + ".log")
+        log.write_text(self.output, encoding="utf-8")
+        return self
+
+    def count(self, code):
+        node_pass, node_fail = NODE_PASS.findall(self.output), NODE_FAIL.findall(self.output)
+        if node_pass:
+            self.passed = int(node_pass[-1])
+            self.failed = sum(int(number) for number in node_fail[-2:])
+        else:
+            self.passed = len(CMOCKA_OK.findall(self.output))
+            self.failed = len(set(CMOCKA_FAILED.findall(self.output)))
+        if code != 0 and self.failed == 0:
+            self.failed = 1  # it crashed, or says no more than that it failed
+        elif code == 0 and self.passed == 0 and not node_pass:
+            self.passed = 1
+
+
+def ninja(build):
+    """Build everything. Output only when it fails."""
+    return Job(f"build {build}", ["ninja", "-C", build], timeout=1800)
+
+
+def check_jobs(build):
+    jobs = []
+    for check in CHECKS:
+        command = [sys.executable, f"tools/check_{check}.py"]
+        if check == "headers":
+            command.append(str(build))
+        jobs.append(Job(f"check_{check}", command))
+    return jobs
+
+
+def unit_jobs(build):
+    text = subprocess.run(["meson", "introspect", "--tests", build], check=True,
+                          capture_output=True, text=True).stdout
+    jobs = []
+    for test in json.loads(text):
+        jobs.append(Job(test["name"], test["cmd"], test["env"], test["workdir"] or ROOT,
+                        max(test["timeout"], 120)))
+    return jobs
+
+
+def scenario_jobs(build, only, timeout):
+    program = binary.binary_of(build)
+    jobs = []
+    for path in sorted((ROOT / "tests" / "scenario").glob(f"{only}*.test.mjs")):
+        jobs.append(Job(path.name, ["node", "--test-reporter=tap", str(path)],
+                        {"WEIR_BIN": str(program)}, timeout=timeout))
+    return jobs
+
+
+def show(job):
+    mark = "ok  " if job.failed == 0 else "FAIL"
+    print(f"{mark} {job.name}: {job.passed} passed, {job.failed} failed, {job.seconds:.1f} s",
+          flush=True)
+    if job.failed != 0:
+        lines = job.output.splitlines()
+        if len(lines) > SHOWN_LINES:
+            lines = ["..."] + lines[-SHOWN_LINES:]
+        print("\n".join("    | " + line for line in lines), flush=True)
+
+
+def run_all(jobs, workers):
+    """Run jobs side by side; show them in the order given, so the first failure is the simplest."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for job in pool.map(Job.run, jobs):
+            show(job)
+    return jobs
+
+
+def run_stages(options):
+    """The asked stages, as a list of finished jobs; a failed build ends it early."""
+    workers = os.cpu_count() or 2
+    done = []
+    if options.unit or options.scenario:
+        done += run_all([ninja(options.build)], 1)
+    if options.checks:
+        done += run_all(check_jobs(options.build), workers)
+    if any(job.failed for job in done if job.name.startswith("build ")):
+        return done
+    # A build that went well is no test; only a failed one counts.
+    done = [job for job in done if not job.name.startswith("build ")]
+    if options.unit:
+        done += run_all(unit_jobs(options.build), workers)
+    if options.scenario:
+        done += run_all(scenario_jobs(options.build, options.only, options.timeout), workers)
+    return done
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--checks", action="store_true")
+    parser.add_argument("--unit", action="store_true")
+    parser.add_argument("--scenario", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--timeout", type=int, default=300)
+    options = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    done = run_stages(options)
+    passed = sum(job.passed for job in done)
+    failed = sum(job.failed for job in done)
+    slowest = sorted(done, key=lambda job: -job.seconds)[:3]
+    print("slowest: " + ", ".join(f"{job.name} {job.seconds:.1f} s" for job in slowest))
+    summary = f"{passed} passed, {failed} failed"
+    (LOGS / "summary").write_text(summary + "\n", encoding="utf-8")
+    print(summary)
+    return 0 if failed == 0 and passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
