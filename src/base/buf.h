@@ -62,7 +62,8 @@ __attribute__((format(printf, 2, 3))) void weir_buf_printf(
 /* Append n uninitialised bytes and return where they begin; NULL on overflow. */
 char *weir_buf_reserve(struct weir_buf *buf, size_t n);
 
-/* WEIR_OK, or WEIR_E_TOO_LARGE naming `what` when something was dropped. Errors: WEIR_E_TOO_LARGE. */
+/* WEIR_OK, or WEIR_E_TOO_LARGE naming `what` when something was dropped. Errors: WEIR_E_TOO_LARGE.
+ */
 enum weir_rc weir_buf_check(const struct weir_buf *buf, const char *what, struct weir_err *err);
 
 /* The content, borrowed until the next change. */

@@ -26,8 +26,7 @@ enum weir_rc weir_fail(struct weir_err *err, enum weir_rc code, const char *fmt,
     return code;
 }
 
-enum weir_rc weir_fail_at(
-        struct weir_err *err, enum weir_rc code, size_t pos, const char *fmt, ...)
+enum weir_rc weir_fail_at(struct weir_err *err, enum weir_rc code, size_t pos, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -63,8 +62,8 @@ const char *weir_rc_name(enum weir_rc rc)
     switch (rc) {
     case WEIR_OK:
         return "ok";
-#define X(name, value, wire, http, retry)                                                          \
-    case name:                                                                                     \
+#define X(name, value, wire, http, retry) \
+    case name:                            \
         return wire;
         WEIR_ERRORS(X)
 #undef X
@@ -77,8 +76,8 @@ int weir_rc_http(enum weir_rc rc)
     switch (rc) {
     case WEIR_OK:
         return 200;
-#define X(name, value, wire, http, retry)                                                          \
-    case name:                                                                                     \
+#define X(name, value, wire, http, retry) \
+    case name:                            \
         return http;
         WEIR_ERRORS(X)
 #undef X
@@ -91,8 +90,8 @@ int weir_rc_retryable(enum weir_rc rc)
     switch (rc) {
     case WEIR_OK:
         return 0;
-#define X(name, value, wire, http, retry)                                                          \
-    case name:                                                                                     \
+#define X(name, value, wire, http, retry) \
+    case name:                            \
         return retry;
         WEIR_ERRORS(X)
 #undef X

@@ -13,30 +13,30 @@
 
 #include <stddef.h>
 
-#define WEIR_MUST_CHECK __attribute__((warn_unused_result))
+#define WEIR_MUST_CHECK                 __attribute__((warn_unused_result))
 #define WEIR_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
 /* X(code, value, wire name, HTTP status, retryable) */
 #define WEIR_ERRORS(X)                                                                             \
-    X(WEIR_E_INVALID, -1, "invalid", 400, 0)                /* the input is wrong */               \
-    X(WEIR_E_NOT_FOUND, -2, "not_found", 404, 0)            /* no such object */                   \
-    X(WEIR_E_EXISTS, -3, "exists", 409, 0)                  /* it is there already */              \
-    X(WEIR_E_TRIMMED, -4, "trimmed", 410, 0)                /* older than what is kept */          \
-    X(WEIR_E_CONFLICT, -5, "conflict", 409, 1)              /* a read of the transaction moved */  \
-    X(WEIR_E_BUSY, -6, "busy", 503, 1)                      /* a queue is full */                  \
-    X(WEIR_E_TOO_LARGE, -7, "too_large", 413, 0)            /* past a limit */                     \
-    X(WEIR_E_CONDITION, -8, "condition_failed", 400, 0)     /* a condition did not hold */         \
-    X(WEIR_E_IO, -9, "io", 500, 1)                          /* the operating system refused */     \
-    X(WEIR_E_READ_ONLY, -10, "read_only", 503, 1)           /* no writes now, e.g. disk full */    \
+    X(WEIR_E_INVALID, -1, "invalid", 400, 0)            /* the input is wrong */                   \
+    X(WEIR_E_NOT_FOUND, -2, "not_found", 404, 0)        /* no such object */                       \
+    X(WEIR_E_EXISTS, -3, "exists", 409, 0)              /* it is there already */                  \
+    X(WEIR_E_TRIMMED, -4, "trimmed", 410, 0)            /* older than what is kept */              \
+    X(WEIR_E_CONFLICT, -5, "conflict", 409, 1)          /* a read of the transaction moved */      \
+    X(WEIR_E_BUSY, -6, "busy", 503, 1)                  /* a queue is full */                      \
+    X(WEIR_E_TOO_LARGE, -7, "too_large", 413, 0)        /* past a limit */                         \
+    X(WEIR_E_CONDITION, -8, "condition_failed", 400, 0) /* a condition did not hold */             \
+    X(WEIR_E_IO, -9, "io", 500, 1)                      /* the operating system refused */         \
+    X(WEIR_E_READ_ONLY, -10, "read_only", 503, 1)       /* no writes now, e.g. disk full */        \
     X(WEIR_E_UNKNOWN_OUTCOME, -11, "unknown_outcome", 500, 1) /* a sync failed: maybe written */   \
-    X(WEIR_E_DAMAGED, -12, "damaged", 500, 0)               /* stored bytes fail their check */    \
-    X(WEIR_E_FORMAT, -13, "format", 500, 0)                 /* data folder of a newer version */   \
-    X(WEIR_E_LOCKED, -14, "locked", 423, 0)                 /* another process holds it */         \
-    X(WEIR_E_DENIED, -15, "denied", 403, 0)                 /* not allowed to the caller */        \
-    X(WEIR_E_UNSUPPORTED, -16, "unsupported", 400, 0)       /* known, but not offered */           \
-    X(WEIR_E_CLOSED, -17, "closed", 503, 1)                 /* stopping */                         \
-    X(WEIR_E_TIMEOUT, -18, "timeout", 504, 1)               /* took too long */                    \
-    X(WEIR_E_LIMIT, -19, "limit", 400, 0)                   /* an evaluation ran past its bound */
+    X(WEIR_E_DAMAGED, -12, "damaged", 500, 0)                 /* stored bytes fail their check */  \
+    X(WEIR_E_FORMAT, -13, "format", 500, 0)                   /* data folder of a newer version */ \
+    X(WEIR_E_LOCKED, -14, "locked", 423, 0)                   /* another process holds it */       \
+    X(WEIR_E_DENIED, -15, "denied", 403, 0)                   /* not allowed to the caller */      \
+    X(WEIR_E_UNSUPPORTED, -16, "unsupported", 400, 0)         /* known, but not offered */         \
+    X(WEIR_E_CLOSED, -17, "closed", 503, 1)                   /* stopping */                       \
+    X(WEIR_E_TIMEOUT, -18, "timeout", 504, 1)                 /* took too long */                  \
+    X(WEIR_E_LIMIT, -19, "limit", 400, 0)                     /* an evaluation ran past its bound */
 
 enum weir_rc {
     WEIR_OK = 0,
@@ -83,11 +83,11 @@ int weir_rc_retryable(enum weir_rc rc);
  * Stop the process with a message: the program is wrong, not its input. Stays on
  * in release builds; the log makes a crash safe.
  */
-#define weir_assert(cond)                                                                          \
-    do {                                                                                           \
-        if (__builtin_expect(!(cond), 0)) {                                                        \
-            weir_assert_failed(#cond, __FILE__, __LINE__);                                         \
-        }                                                                                          \
+#define weir_assert(cond)                                  \
+    do {                                                   \
+        if (__builtin_expect(!(cond), 0)) {                \
+            weir_assert_failed(#cond, __FILE__, __LINE__); \
+        }                                                  \
     } while (0)
 
 _Noreturn void weir_assert_failed(const char *cond, const char *file, int line);

@@ -41,7 +41,7 @@ static enum weir_rc system_open(struct weir_fs *fs, const char *path, enum weir_
         struct weir_file **ret_file, struct weir_err *err)
 {
     int flags = O_CLOEXEC | (how == WEIR_OPEN_READ ? O_RDONLY : O_RDWR) |
-            (how == WEIR_OPEN_CREATE ? O_CREAT : 0);
+                (how == WEIR_OPEN_CREATE ? O_CREAT : 0);
     int fd = open(path, flags, 0600);
     if (fd < 0) {
         return fail_errno(err, "open", path, errno);

@@ -39,8 +39,8 @@ struct weir_fs_ops {
     enum weir_rc (*read)(struct weir_file *file, uint64_t offset, void *p, size_t n,
             size_t *ret_read, struct weir_err *err);
     /* Write all n bytes or fail; a failed write may have written any part. */
-    enum weir_rc (*write)(struct weir_file *file, uint64_t offset, const void *p, size_t n,
-            struct weir_err *err);
+    enum weir_rc (*write)(
+            struct weir_file *file, uint64_t offset, const void *p, size_t n, struct weir_err *err);
     /* Make written data durable (fdatasync). After a failure what is durable is unknown. */
     enum weir_rc (*sync)(struct weir_file *file, struct weir_err *err);
     enum weir_rc (*size)(struct weir_file *file, uint64_t *ret_bytes, struct weir_err *err);
@@ -74,7 +74,8 @@ struct weir_fs {
 /* The machine's file system. Static, never destroyed. */
 struct weir_fs *weir_fs_system(void);
 
-/* An empty file system in memory; sync does nothing. The caller destroys it with weir_fs_destroy. */
+/* An empty file system in memory; sync does nothing. The caller destroys it with weir_fs_destroy.
+ */
 struct weir_fs *weir_fs_memory_create(void);
 
 /* Destroy a created file system; its files must be closed. NULL and the system's are fine. */

@@ -271,7 +271,8 @@ static void memory_destroy(struct weir_fs *base)
     struct memory_fs *fs = fs_from_base(base);
     struct node *node = NULL;
     struct node *next = NULL;
-    HASH_ITER (hh, fs->nodes, node, next) {
+    HASH_ITER(hh, fs->nodes, node, next)
+    {
         HASH_DEL(fs->nodes, node);
         weir_assert(node->open_count == 0);
         free_node(node);

@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #if defined(__SSE4_2__)
-#include <nmmintrin.h>
+#    include <nmmintrin.h>
 
 uint32_t weir_crc32c(uint32_t seed, const void *p, size_t n)
 {
@@ -23,7 +23,7 @@ uint32_t weir_crc32c(uint32_t seed, const void *p, size_t n)
     return ~(uint32_t)crc;
 }
 #elif defined(__ARM_FEATURE_CRC32)
-#include <arm_acle.h>
+#    include <arm_acle.h>
 
 uint32_t weir_crc32c(uint32_t seed, const void *p, size_t n)
 {

@@ -13,12 +13,15 @@
 
 /* In the order in which one thread may take them. */
 enum weir_lock_class {
-    WEIR_LOCK_TABLES = 10,      /* table/: the catalogue */
-    WEIR_LOCK_COMMIT = 20,      /* store/: the commit queue */
-    WEIR_LOCK_LOG = 30,         /* log/: segments and the tail in memory */
-    WEIR_LOCK_LOOP = 40,        /* net/: work posted to a loop */
-    WEIR_LOCK_METRICS = 50,     /* base/: the list of metrics */
-    WEIR_LOCK_FILE_MEMORY = 60, /* base/: files in memory */
+    WEIR_LOCK_TABLES = 10,       /* table/: the catalogue */
+    WEIR_LOCK_COMMIT = 20,       /* store/: the commit queue */
+    WEIR_LOCK_COMMIT_STATE = 21, /* store/: whether commits fail */
+    WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
+    WEIR_LOCK_WAIT = 25,         /* store/: someone who waits for a commit */
+    WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */
+    WEIR_LOCK_LOOP = 40,         /* net/: work posted to a loop */
+    WEIR_LOCK_METRICS = 50,      /* base/: the list of metrics */
+    WEIR_LOCK_FILE_MEMORY = 60,  /* base/: files in memory */
 };
 
 struct weir_mutex {

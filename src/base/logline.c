@@ -70,8 +70,8 @@ void weir_logline(enum weir_level level, const char *what, ...)
     struct weir_buf buf;
     weir_buf_init(&buf, 64 * 1024);
     if (setup.json) {
-        weir_buf_printf(&buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time,
-                level_name(level));
+        weir_buf_printf(
+                &buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level_name(level));
         add_quoted(&buf, what);
     } else {
         weir_buf_printf(&buf, "%s %-5s %s", time, level_name(level), what);

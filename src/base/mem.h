@@ -26,12 +26,12 @@ void weir_free(void *p);
 char *weir_strndup(const char *p, size_t n) __attribute__((returns_nonnull));
 
 /* Give up a pointer variable: yields its value and leaves NULL behind. */
-#define WEIR_TAKE(ptr)                                                                             \
-    ({                                                                                             \
-        __typeof__(ptr) *take_at = &(ptr);                                                         \
-        __typeof__(ptr) taken = *take_at;                                                          \
-        *take_at = NULL;                                                                           \
-        taken;                                                                                     \
+#define WEIR_TAKE(ptr)                     \
+    ({                                     \
+        __typeof__(ptr) *take_at = &(ptr); \
+        __typeof__(ptr) taken = *take_at;  \
+        *take_at = NULL;                   \
+        taken;                             \
     })
 
 /*
@@ -41,18 +41,18 @@ char *weir_strndup(const char *p, size_t n) __attribute__((returns_nonnull));
  * WEIR_AUTO_DEFINE(weir_txn) next to weir_txn_destroy.
  */
 #define WEIR_AUTO(name) __attribute__((cleanup(name##_auto)))
-#define WEIR_AUTO_DEFINE(name)                                                                     \
-    static inline void name##_auto(struct name **ptr)                                              \
-    {                                                                                              \
-        name##_destroy(*ptr);                                                                      \
-    }                                                                                              \
+#define WEIR_AUTO_DEFINE(name)                        \
+    static inline void name##_auto(struct name **ptr) \
+    {                                                 \
+        name##_destroy(*ptr);                         \
+    }                                                 \
     struct name /* swallow the semicolon */
 
 /* As WEIR_AUTO for structs held by value whose end is name##_fini(&value). */
 #define WEIR_AUTO_FINI(name) __attribute__((cleanup(name##_fini)))
 
 /* The struct that contains a member, from the member's address. */
-#define WEIR_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define WEIR_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define WEIR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -146,8 +146,8 @@ void weir_metrics_write(struct weir_metrics *metrics, struct weir_buf *buf)
         if (m->written) {
             continue;
         }
-        weir_buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
-                types[m->kind]);
+        weir_buf_printf(
+                buf, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name, types[m->kind]);
         for (struct metric *same = m; same != NULL; same = same->next) {
             if (strcmp(same->name, m->name) == 0) {
                 write_one(same, buf);

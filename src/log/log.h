@@ -44,7 +44,7 @@ struct weir_log;
 struct weir_log_reader;
 
 enum {
-    WEIR_LOG_SEGMENT_BYTES = 64 * 1024 * 1024, /* the largest, and the default */
+    WEIR_LOG_SEGMENT_BYTES = 64 * 1024 * 1024,  /* the largest, and the default */
     WEIR_LOG_FIRST_SEGMENT_BYTES = 1024 * 1024, /* of a new folder, so that it starts at once */
     WEIR_LOG_TRANSACTION_MAX_BYTES = 16 * 1024 * 1024,
 };
@@ -53,26 +53,27 @@ enum {
 enum weir_change_kind {
     WEIR_CHANGE_PUT = 1,    /* key = value in a keyspace */
     WEIR_CHANGE_DELETE = 2, /* no value for key in a keyspace */
-    WEIR_CHANGE_RECORD = 3, /* a table's item changed: PUT or DELETE of the item, and a stream record */
-    WEIR_CHANGE_DROP = 4,   /* the keyspace is gone, all keys of it */
+    WEIR_CHANGE_RECORD =
+            3, /* a table's item changed: PUT or DELETE of the item, and a stream record */
+    WEIR_CHANGE_DROP = 4, /* the keyspace is gone, all keys of it */
 };
 
 /* One change of a transaction. Strings are borrowed: on adding from the caller until
  * add returns, on reading from the reader until its next call. */
 struct weir_change {
     enum weir_change_kind kind;
-    uint32_t space;              /* the keyspace; of a RECORD the table's, which names its stream */
-    struct weir_pos pos;         /* set by add and by readers */
-    struct weir_str key;         /* encoded key */
-    struct weir_str value;       /* PUT: value; RECORD: the new item, empty when it was removed */
+    uint32_t space;        /* the keyspace; of a RECORD the table's, which names its stream */
+    struct weir_pos pos;   /* set by add and by readers */
+    struct weir_str key;   /* encoded key */
+    struct weir_str value; /* PUT: value; RECORD: the new item, empty when it was removed */
     /* RECORD only */
     enum weir_event_name event;
-    uint32_t shard;              /* below 65,536 */
+    uint32_t shard; /* below 65,536 */
     bool by_ttl;
-    bool in_stream;              /* false: the table has no stream; only the store sees it */
-    struct weir_str keys;        /* item of the key attributes, when in_stream */
-    struct weir_str old_value;   /* the old item, when the stream's view wants it */
-    uint8_t hops;                /* how many pipelines this change came through */
+    bool in_stream;            /* false: the table has no stream; only the store sees it */
+    struct weir_str keys;      /* item of the key attributes, when in_stream */
+    struct weir_str old_value; /* the old item, when the stream's view wants it */
+    uint8_t hops;              /* how many pipelines this change came through */
 };
 
 struct weir_log_options {
@@ -212,7 +213,7 @@ struct weir_log_extent {
     struct weir_pos first;
     struct weir_pos last;
 };
-void weir_log_extent(struct weir_log *log, uint32_t space, int32_t shard,
-        struct weir_log_extent *ret_extent);
+void weir_log_extent(
+        struct weir_log *log, uint32_t space, int32_t shard, struct weir_log_extent *ret_extent);
 
 #endif

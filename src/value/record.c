@@ -62,7 +62,7 @@ void weir_record_event_id(const struct weir_record *record, char text[static WEI
 size_t weir_record_size(const struct weir_record *record)
 {
     return weir_item_size(record->keys) + weir_item_size(record->old_image) +
-            weir_item_size(record->new_image);
+           weir_item_size(record->new_image);
 }
 
 static void write_image(struct weir_buf *buf, const char *name, struct weir_item image)
@@ -76,9 +76,10 @@ static void write_image(struct weir_buf *buf, const char *name, struct weir_item
 
 static void write_identity(struct weir_buf *buf, enum weir_record_form form)
 {
-    const char *text = form == WEIR_RECORD_LAMBDA
-            ? ",\"userIdentity\":{\"type\":\"Service\",\"principalId\":\"dynamodb.amazonaws.com\"}"
-            : ",\"userIdentity\":{\"PrincipalId\":\"dynamodb.amazonaws.com\",\"Type\":\"Service\"}";
+    const char *text = form == WEIR_RECORD_LAMBDA ? ",\"userIdentity\":{\"type\":\"Service\","
+                                                    "\"principalId\":\"dynamodb.amazonaws.com\"}"
+                                                  : ",\"userIdentity\":{\"PrincipalId\":\"dynamodb."
+                                                    "amazonaws.com\",\"Type\":\"Service\"}";
     weir_buf_z(buf, text);
 }
 

@@ -1,0 +1,261 @@
+/*
+ * The store: current state of everything, and the thread that changes it.
+ *
+ * State is a set of keyspaces, each an ordered map of bytes to bytes named by a
+ * 32-bit number that is never used twice. Every entry carries the position and
+ * the commit time of the change that wrote it. Readers on any thread see what
+ * has been committed; nothing uncommitted is ever visible.
+ *
+ * All changes go through transactions. A transaction is built by any thread, is
+ * handed to the commit thread with weir_store_submit, and is then evaluated there
+ * against the state plus what is pending in the same group:
+ *   1. its read set: each key that the builder looked at must still be as seen,
+ *      else the transaction is refused with WEIR_E_CONFLICT and changes nothing;
+ *   2. its prepared changes;
+ *   3. its operations: callbacks that read the state of that very moment and add
+ *      changes (a conditional write, a counter). They may run more than once before
+ *      the commit, so they only compute.
+ * The group is appended to the commit log, synced, applied and published; then
+ * each transaction's `done` runs on the commit thread, in commit order.
+ *
+ * Life of a transaction: create -> (read, put, delete, add) -> submit -> done ->
+ * destroy. After submit it belongs to the store until done is called, and then
+ * to whoever done belongs to.
+ *
+ * The keyspaces live in RocksDB without its write-ahead log: what it has not
+ * flushed is replayed from the commit log at the next start. Only this folder
+ * knows that.
+ */
+#ifndef WEIR_STORE_STORE_H
+#define WEIR_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/metrics.h"
+#include "base/str.h"
+#include "log/log.h"
+
+struct weir_store;
+struct weir_txn;
+struct weir_view;
+
+/* Keyspaces with fixed numbers; the catalogue gives out the rest. Part of the format. */
+enum weir_space {
+    WEIR_SPACE_STORE = 0,     /* the store's own: applied position */
+    WEIR_SPACE_CATALOGUE = 1, /* table/: tables and their keyspaces */
+    WEIR_SPACE_POSITION = 2,  /* pipeline/: how far each lane has come */
+    WEIR_SPACE_STATE = 3,     /* state/: keyed state */
+    WEIR_SPACE_TIMER = 4,     /* timer/: durable timers */
+    WEIR_SPACE_INTENT = 5,    /* pipeline/: the outbox */
+    WEIR_SPACE_FIRST_FREE = 1024,
+};
+
+struct weir_store_options {
+    const char *dir;    /* the data folder; made if missing. NULL: everything in memory */
+    struct weir_fs *fs; /* for the log; NULL: the machine's, or memory when dir is NULL */
+    const struct weir_clock *clock;
+    struct weir_metrics *metrics;
+    uint64_t memory_bytes;  /* budget of caches and memtables; 0: 256 MiB */
+    uint32_t segment_bytes; /* of the log; 0: the default */
+    uint64_t retention_ms;  /* how long stream records are kept; 0: 24 hours */
+    uint64_t log_max_bytes; /* bound of the log whatever holds it; 0: half of the disk's free space
+                             */
+    bool discard_state;     /* tests: forget the keyspaces and replay the whole log */
+};
+
+/*
+ * Open the data folder: lock, format, log, state; replay what the state has not
+ * flushed; start the commit thread.
+ *
+ * Errors: WEIR_E_LOCKED (another weir runs on it; nothing was touched),
+ * WEIR_E_FORMAT (made by a newer weir; says which), WEIR_E_DAMAGED, WEIR_E_IO,
+ * WEIR_E_READ_ONLY (disk full).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_store_open(const struct weir_store_options *options,
+        struct weir_store **ret_store, struct weir_err *err);
+
+/* Finish what was submitted, flush, stop the thread, free. NULL is fine. */
+void weir_store_close(struct weir_store *store);
+
+/* The log below, for readers of streams. */
+struct weir_log *weir_store_log(struct weir_store *store);
+
+/* The clock the store was opened with. */
+const struct weir_clock *weir_store_clock(const struct weir_store *store);
+
+/* --- reading: any thread ---------------------------------------------------- */
+
+/* What stands at a key. pos 0: nothing does. */
+struct weir_entry {
+    struct weir_pos pos;   /* of the change that wrote it */
+    struct weir_time time; /* commit time of that change */
+    struct weir_str value;
+};
+
+/* Read one key; the value is copied into the arena. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_store_get(struct weir_store *store, uint32_t space,
+        struct weir_str key, struct weir_arena *arena, struct weir_entry *ret_entry,
+        struct weir_err *err);
+
+/*
+ * A cursor over one keyspace, on the state of the moment it was opened. One thread;
+ * must be gone before the store is closed.
+ */
+struct weir_cursor;
+
+struct weir_cursor *weir_cursor_create(struct weir_store *store, uint32_t space);
+void weir_cursor_destroy(struct weir_cursor *cursor);
+
+/* Stand at the first key >= key. */
+void weir_cursor_seek(struct weir_cursor *cursor, struct weir_str key);
+
+/* Stand at the last key <= key, or < key. */
+void weir_cursor_seek_back(struct weir_cursor *cursor, struct weir_str key, bool inclusive);
+
+/* Stand at the first or last key of the keyspace. */
+void weir_cursor_first(struct weir_cursor *cursor);
+void weir_cursor_last(struct weir_cursor *cursor);
+
+/*
+ * What the cursor stands at; *ret_have is false past either end. Borrowed until the
+ * cursor moves. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_cursor_get(struct weir_cursor *cursor, struct weir_str *ret_key,
+        struct weir_entry *ret_entry, bool *ret_have, struct weir_err *err);
+
+void weir_cursor_next(struct weir_cursor *cursor);
+void weir_cursor_previous(struct weir_cursor *cursor);
+
+/* --- transactions ------------------------------------------------------------ */
+
+/* An operation, evaluated on the commit thread. Embed it in a struct of the arena of its txn. */
+struct weir_op {
+    /*
+     * Read through the view and add changes to it. May be called several times; only the
+     * last call counts. An error refuses the whole transaction with it.
+     */
+    enum weir_rc (*run)(struct weir_op *op, struct weir_view *view, struct weir_err *err);
+    struct weir_op *next; /* private */
+};
+
+struct weir_txn {
+    struct weir_arena arena; /* everything the transaction needs until it is destroyed */
+    /* Required: called once on the commit thread when the outcome is known. */
+    void (*done)(struct weir_txn *txn);
+    void *arg;
+    bool lane;   /* a pipeline's: waits behind clients, and is not refused for queue length */
+    bool urgent; /* may use the room kept for a full disk: deletes, checkpoints */
+
+    /* The outcome, valid from done on. */
+    enum weir_rc rc;
+    struct weir_err err;
+    struct weir_time time; /* commit time */
+    struct weir_pos first; /* position of its first change; 0 when it changed nothing */
+
+    /* private */
+    struct weir_pos snapshot; /* published end when its first read was made */
+    bool has_snapshot;
+    struct weir_txn_read *reads;
+    struct weir_change *changes;
+    size_t change_count;
+    size_t change_capacity;
+    size_t prepared_count; /* changes that were there at submission; the rest are operations' */
+    struct weir_op *ops;
+    struct weir_op **last_op;
+    size_t bytes; /* of keys and values, for the queue's bound */
+    struct weir_txn *next;
+};
+
+/* Make an empty transaction. The caller sets done. */
+struct weir_txn *weir_txn_create(void);
+void weir_txn_destroy(struct weir_txn *txn);
+WEIR_AUTO_DEFINE(weir_txn);
+
+/*
+ * Read a key and put what was seen into the read set, absence included. The value is
+ * in the transaction's arena. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_txn_get(struct weir_txn *txn, struct weir_store *store,
+        uint32_t space, struct weir_str key, struct weir_entry *ret_entry, struct weir_err *err);
+
+/*
+ * Add a prepared change. Its strings are borrowed until the transaction is done: they
+ * usually live in its arena.
+ */
+void weir_txn_add(struct weir_txn *txn, const struct weir_change *change);
+
+/* Add a PUT or DELETE; strings as for weir_txn_add. */
+void weir_txn_put(struct weir_txn *txn, uint32_t space, struct weir_str key, struct weir_str value);
+void weir_txn_delete(struct weir_txn *txn, uint32_t space, struct weir_str key);
+
+/* Add an operation; they run in order, after the prepared changes. */
+void weir_txn_op(struct weir_txn *txn, struct weir_op *op);
+
+/*
+ * Hand the transaction to the commit thread; done will be called, whatever the
+ * outcome. Without changes and operations it is a check of its read set.
+ * Any thread. Outcomes in txn->rc: WEIR_OK, WEIR_E_CONFLICT, an operation's error,
+ * WEIR_E_BUSY (the queue is full), WEIR_E_TOO_LARGE, WEIR_E_READ_ONLY,
+ * WEIR_E_UNKNOWN_OUTCOME, WEIR_E_CLOSED.
+ */
+void weir_store_submit(struct weir_store *store, struct weir_txn *txn);
+
+/* Submit and wait for the outcome; for start-up, tools and tests, never on a loop. Errors: as
+ * submit. */
+WEIR_MUST_CHECK enum weir_rc weir_store_commit(
+        struct weir_store *store, struct weir_txn *txn, struct weir_err *err);
+
+/* --- inside an operation ------------------------------------------------------ */
+
+/*
+ * What stands at a key now: the state, the group's pending changes and the
+ * transaction's own. Borrowed until the operation returns. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_view_get(struct weir_view *view, uint32_t space,
+        struct weir_str key, struct weir_entry *ret_entry, struct weir_err *err);
+
+/* Add a change. Strings must live until the transaction is done (weir_view_arena). */
+void weir_view_add(struct weir_view *view, const struct weir_change *change);
+void weir_view_put(
+        struct weir_view *view, uint32_t space, struct weir_str key, struct weir_str value);
+void weir_view_delete(struct weir_view *view, uint32_t space, struct weir_str key);
+
+/* Memory that lives until the transaction is destroyed. */
+struct weir_arena *weir_view_arena(struct weir_view *view);
+
+/* The commit time that the group will have. */
+struct weir_time weir_view_time(const struct weir_view *view);
+
+/* --- following ------------------------------------------------------------------ */
+
+/* Wakes someone when a keyspace has changed. Owned by the watcher. */
+struct weir_watch {
+    uint32_t space;
+    /* Called on the commit thread after publication; must not block. */
+    void (*wake)(struct weir_watch *watch);
+    struct weir_watch *next; /* private */
+};
+
+/* Start and end watching. Any thread; after unwatch returns, wake is not called any more. */
+void weir_store_watch(struct weir_store *store, struct weir_watch *watch);
+void weir_store_unwatch(struct weir_store *store, struct weir_watch *watch);
+
+/* A reader's claim on the log: nothing past `pos` is trimmed, up to log_max_bytes. */
+struct weir_hold {
+    struct weir_pos pos;    /* change with weir_store_hold_move */
+    struct weir_hold *next; /* private */
+};
+void weir_store_hold(struct weir_store *store, struct weir_hold *hold);
+void weir_store_hold_move(struct weir_store *store, struct weir_hold *hold, struct weir_pos pos);
+void weir_store_unhold(struct weir_store *store, struct weir_hold *hold);
+
+/* Whether writes are refused now, and why. Any thread. */
+bool weir_store_is_read_only(struct weir_store *store, struct weir_err *ret_why);
+
+#endif
