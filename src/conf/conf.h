@@ -35,15 +35,15 @@ enum weir_conf_kind {
 /* One node. All members are borrowed from the tree. */
 struct weir_conf {
     enum weir_conf_kind kind;
-    unsigned line;                 /* 1-based */
-    unsigned column;               /* 1-based, in characters */
-    struct weir_str text;          /* SCALAR: the value as written, unquoted */
-    bool quoted;                   /* SCALAR: 'x' or "x" or a block: always a string */
-    bool secret;                   /* came from !env or !file */
-    bool broken;                   /* could not be resolved: complained about already, has no text */
-    char style;                    /* SCALAR: the sign ' " | > it is written with; 0: plain */
-    struct weir_str raw;           /* SCALAR: the text between the signs as it stands in the file */
-    size_t count;                  /* LIST, MAP */
+    unsigned line;        /* 1-based */
+    unsigned column;      /* 1-based, in characters */
+    struct weir_str text; /* SCALAR: the value as written, unquoted */
+    bool quoted;          /* SCALAR: 'x' or "x" or a block: always a string */
+    bool secret;          /* came from !env or !file */
+    bool broken;          /* could not be resolved: complained about already, has no text */
+    char style;           /* SCALAR: the sign ' " | > it is written with; 0: plain */
+    struct weir_str raw;  /* SCALAR: the text between the signs as it stands in the file */
+    size_t count;         /* LIST, MAP */
     const struct weir_conf *items; /* LIST: elements; MAP: values, in file order */
     const struct weir_conf *names; /* MAP: the keys, scalars, in file order */
 };
