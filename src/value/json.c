@@ -217,10 +217,11 @@ static size_t find_quote(struct weir_str input, size_t at)
 {
     bool high = false;
     while (at < input.n && input.p[at] != '"') {
-        at = scan_string(input, input.p[at] == '\\' ? at + 2 : at + 1, &high);
-        if (at > input.n) {
+        size_t skip = input.p[at] == '\\' ? 2 : 1; /* a quote behind a backslash ends nothing */
+        if (skip > input.n - at) {
             return input.n;
         }
+        at = scan_string(input, at + skip, &high);
     }
     return at;
 }

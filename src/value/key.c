@@ -188,7 +188,11 @@ static bool decode_number(struct weir_str bytes, struct weir_decimal *ret_number
     if (tag == TAG_ZERO) {
         return true;
     }
-    int exponent = 2 * (((unsigned char)bytes.p[1] ^ flip) - EXPONENT_OFFSET);
+    int power = ((unsigned char)bytes.p[1] ^ flip) - EXPONENT_OFFSET;
+    if (power >= EXPONENT_OFFSET) {
+        return false;
+    }
+    int exponent = 2 * power;
     unsigned __int128 coefficient = 0;
     unsigned pair = 0;
     for (size_t i = 2; i + 1 < bytes.n; i++) {
