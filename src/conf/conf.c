@@ -220,7 +220,7 @@ static enum tag take_tag(struct builder *builder, struct fy_token *token, struct
     }
     if (tag == TAG_UNKNOWN) {
         weir_conf_error(builder->diagnostics, node, "unknown tag '%.*s' (known: !env, !file)",
-                (int)(text.n < 64 ? text.n : 64), text.p);
+                WEIR_STR_ARG(weir_conf_cut(text)));
     } else if ((tag == TAG_ENV || tag == TAG_FILE) && expects_name(builder)) {
         weir_conf_error(
                 builder->diagnostics, node, "a name cannot come from %.*s", WEIR_STR_ARG(text));
@@ -278,8 +278,15 @@ static void take_text(
         [FYSS_LITERAL] = '|',
         [FYSS_FOLDED] = '>' };
     node->text = token_text(builder, token);
+    if (!weir_str_is_utf8(node->text)) { /* the file is: so this is a fault of the parser */
+        weir_conf_error(builder->diagnostics, node, "YAML: not understood: write it another way");
+        node->text = WEIR_STR("");
+    }
     enum fy_scalar_style style = token != NULL ? fy_token_scalar_style(token) : FYSS_PLAIN;
-    node->style = style > FYSS_PLAIN && (size_t)style < sizeof(styles) ? styles[style] : '\0';
+    node->style = '\0';
+    if (style > FYSS_PLAIN && (size_t)style < sizeof(styles)) {
+        node->style = styles[style];
+    }
     node->quoted = node->style != 0;
     const struct fy_mark *start = token != NULL ? fy_token_start_mark(token) : NULL;
     const struct fy_mark *end = token != NULL ? fy_token_end_mark(token) : NULL;
@@ -340,6 +347,28 @@ static void set_broken(struct weir_conf *node)
     };
 }
 
+/* Whether a name is of a list or map that is not finished. */
+static bool is_open_anchor(const struct builder *builder, struct weir_str name)
+{
+    for (unsigned i = 0; i < builder->depth; i++) {
+        if (name.n > 0 && weir_str_eq(builder->frames[i].anchor, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The newest value of a name, or NULL. */
+static const struct entry *find_anchor(const struct builder *builder, struct weir_str name)
+{
+    for (size_t i = builder->anchor_count; i > 0; i--) {
+        if (weir_str_eq(builder->anchors[i - 1].name, name)) {
+            return &builder->anchors[i - 1].entry;
+        }
+    }
+    return NULL;
+}
+
 static bool on_alias(struct builder *builder, struct fy_event *event, struct weir_err *err)
 {
     struct weir_str name = token_text(builder, event->alias.anchor);
@@ -349,23 +378,15 @@ static bool on_alias(struct builder *builder, struct fy_event *event, struct wei
         place(builder, &entry.node, mark->input_pos > 0 ? mark->input_pos - 1 : 0);
     }
     builder->last = entry.node;
-    bool open = false;
-    for (unsigned i = 0; i < builder->depth; i++) {
-        open = open || (name.n > 0 && weir_str_eq(builder->frames[i].anchor, name));
-    }
-    size_t i = builder->anchor_count;
-    while (i > 0 && !weir_str_eq(builder->anchors[i - 1].name, name)) {
-        i--;
-    }
-    const struct entry *target = i > 0 ? &builder->anchors[i - 1].entry : NULL;
-    int shown = (int)(name.n < 64 ? name.n : 64);
-    if (open) {
+    const struct entry *target = find_anchor(builder, name);
+    struct weir_str shown = weir_conf_cut(name);
+    if (is_open_anchor(builder, name)) {
         weir_conf_error(builder->diagnostics, &entry.node,
-                "alias '*%.*s' stands inside the very value it names", shown, name.p);
+                "alias '*%.*s' stands inside the very value it names", WEIR_STR_ARG(shown));
     } else if (target == NULL) {
         weir_conf_error(builder->diagnostics, &entry.node,
-                "alias '*%.*s' names nothing: no '&%.*s' stands before it", shown, name.p, shown,
-                name.p);
+                "alias '*%.*s' names nothing: no '&%.*s' stands before it", WEIR_STR_ARG(shown),
+                WEIR_STR_ARG(shown));
     } else if (expects_name(builder) && target->node.kind != WEIR_CONF_SCALAR) {
         weir_conf_error(builder->diagnostics, &entry.node, "a name must be a plain string");
     } else {
@@ -687,7 +708,10 @@ static enum weir_rc run(struct builder *builder, struct weir_err *err)
     return rc;
 }
 
-/* What must not reach the parser: bytes that are not text. */
+/*
+ * What must not reach the parser: bytes that are not text, and carriage returns on
+ * their own, whose lines libfyaml measures wrongly inside double quotes.
+ */
 static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
 {
     struct weir_str text = builder->text;
@@ -701,7 +725,8 @@ static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
     }
     for (size_t i = 0; i < bad; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
+        bool line_end = c == '\n' || (c == '\r' && text.p[i + 1] == '\n');
+        if ((c < ' ' && !line_end && c != '\t') || c == 0x7f) {
             bad = i;
         }
     }
@@ -711,7 +736,7 @@ static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
     struct weir_conf at = { 0 };
     place(builder, &at, bad);
     weir_conf_error(builder->diagnostics, &at,
-            "byte 0x%02x is no text: expected UTF-8 without control characters",
+            "byte 0x%02x does not belong here: expected UTF-8 text without control characters",
             (unsigned)(unsigned char)text.p[bad]);
     return weir_fail_at(err, WEIR_E_INVALID, bad, "configuration is not UTF-8 text");
 }

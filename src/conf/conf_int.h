@@ -9,6 +9,7 @@ enum {
     WEIR_CONF_MAX_DEPTH = 64,
     WEIR_CONF_MAX_NODES = 100000,
     WEIR_CONF_MAX_ANCHORS = 1000,
+    WEIR_CONF_MAX_NAMED = 64,
     WEIR_CONF_MAX_SECRET = 1 << 20, /* bytes of a file named by !file */
 };
 
@@ -48,5 +49,8 @@ void weir_conf_error_at(
 
 /* How many of a string's bytes make its first character: 1 to 4. */
 size_t weir_conf_char_bytes(struct weir_str s);
+
+/* At most WEIR_CONF_MAX_NAMED bytes of a string for a message, never half a character. */
+struct weir_str weir_conf_cut(struct weir_str s);
 
 #endif

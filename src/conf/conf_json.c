@@ -59,13 +59,12 @@ static bool is_one_of(struct weir_str s, const char *a, const char *b, const cha
 
 static void write_scalar(struct weir_buf *buf, const struct weir_conf *node)
 {
-    if (node->quoted || node->secret) {
-        weir_json_write_string(buf, node->text);
-    } else if (is_one_of(node->text, "true", "True", "TRUE")) {
+    bool string = node->quoted || node->secret;
+    if (!string && is_one_of(node->text, "true", "True", "TRUE")) {
         weir_buf_z(buf, "true");
-    } else if (is_one_of(node->text, "false", "False", "FALSE")) {
+    } else if (!string && is_one_of(node->text, "false", "False", "FALSE")) {
         weir_buf_z(buf, "false");
-    } else if (!write_number(buf, node->text)) {
+    } else if (string || !write_number(buf, node->text)) {
         weir_json_write_string(buf, node->text);
     }
 }

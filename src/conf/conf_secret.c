@@ -89,7 +89,7 @@ void weir_conf_resolve_env(const struct weir_conf_secrets *secrets, struct weir_
         weir_conf_error(secrets->diagnostics, node,
                 "'%.*s' is no name of an environment variable: expected letters, digits and "
                 "underscores",
-                WEIR_STR_ARG(weir_str(name.p, name.n < 64 ? name.n : 64)));
+                WEIR_STR_ARG(weir_conf_cut(name)));
         set_broken(node);
         return;
     }

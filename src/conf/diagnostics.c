@@ -95,6 +95,22 @@ size_t weir_conf_char_bytes(struct weir_str s)
     return n < s.n ? n : s.n > 0 ? s.n : 1;
 }
 
+static struct weir_str cut(struct weir_str s, size_t max)
+{
+    if (s.n > max) {
+        s.n = max;
+        while (s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80) {
+            s.n--;
+        }
+    }
+    return s;
+}
+
+struct weir_str weir_conf_cut(struct weir_str s)
+{
+    return cut(s, WEIR_CONF_MAX_NAMED);
+}
+
 /* --- from an offset in a scalar's text to a place in the file --------------- */
 
 /* Walks a scalar's raw text and its value side by side. */
@@ -120,8 +136,8 @@ static size_t raw_char(const struct walk *walk)
 static void walk_escape(struct walk *walk)
 {
     struct weir_str raw = walk->node->raw;
-    char c = walk->raw + 1 < raw.n ? raw.p[walk->raw + 1] : '\0';
-    if (c == '\n' || c == '\r') { /* a line continued: stands for nothing */
+    char c = raw.p[walk->raw + 1]; /* there is always the closing quote */
+    if (c == '\n' || c == '\r') {  /* a line continued: stands for nothing */
         walk->raw++;
         while (walk->raw < raw.n && is_space(raw.p[walk->raw])) {
             walk->raw++;
@@ -133,8 +149,14 @@ static void walk_escape(struct walk *walk)
             weir_str(walk->node->text.p + walk->value, walk->node->text.n - walk->value));
 }
 
-/* A run of white space; false when it is inside one line and so stands for itself. */
-static bool walk_fold(struct walk *walk)
+enum fold {
+    FOLD_NONE, /* white space inside one line: stands for itself */
+    FOLD_PASSED,
+    FOLD_FOUND, /* the target is in it */
+};
+
+/* A run of white space. */
+static enum fold walk_fold(struct walk *walk)
 {
     struct weir_str raw = walk->node->raw;
     struct weir_str text = walk->node->text;
@@ -146,7 +168,7 @@ static bool walk_fold(struct walk *walk)
     }
     bool block = walk->node->style == '|' || walk->node->style == '>';
     if (lines == 0 && !(block && walk->raw == 0)) {
-        return false;
+        return FOLD_NONE;
     }
     size_t stands_for = lines > 1 ? lines - 1 : lines;
     size_t value = walk->value;
@@ -158,11 +180,11 @@ static bool walk_fold(struct walk *walk)
         size_t back = value - walk->target;
         walk->raw = end - walk->raw > back ? end - back : walk->raw;
         walk->value = walk->target;
-        return true;
+        return FOLD_FOUND;
     }
     walk->raw = end;
     walk->value = value;
-    return true;
+    return FOLD_PASSED;
 }
 
 static void walk_to(struct walk *walk)
@@ -171,8 +193,14 @@ static void walk_to(struct walk *walk)
     char style = walk->node->style;
     while (walk->raw < raw.n) {
         char c = raw.p[walk->raw];
-        if (is_space(c) && walk->value <= walk->target && walk_fold(walk)) {
-            continue;
+        if (is_space(c) && walk->value <= walk->target) {
+            enum fold fold = walk_fold(walk);
+            if (fold == FOLD_FOUND) {
+                return;
+            }
+            if (fold == FOLD_PASSED) {
+                continue;
+            }
         }
         bool continued = style == '"' && c == '\\' && strchr("\r\n", raw.p[walk->raw + 1]) != NULL;
         if (walk->value >= walk->target && !continued) {
@@ -248,15 +276,9 @@ const char *weir_conf_show(const struct weir_conf *node, char out[WEIR_CONF_SHOW
     } else if (node->kind != WEIR_CONF_SCALAR) {
         snprintf(out, WEIR_CONF_SHOWN, "%s", kinds[node->kind]);
     } else {
-        size_t n = node->text.n;
-        if (n > ROOM) {
-            n = ROOM;
-            while (n > 0 && ((unsigned char)node->text.p[n] & 0xc0) == 0x80) {
-                n--; /* never half a character */
-            }
-        }
-        snprintf(out, WEIR_CONF_SHOWN, "'%.*s%s'", (int)n, n > 0 ? node->text.p : "",
-                n < node->text.n ? "..." : "");
+        struct weir_str text = cut(node->text, ROOM);
+        snprintf(out, WEIR_CONF_SHOWN, "'%.*s%s'", WEIR_STR_ARG(text),
+                text.n < node->text.n ? "..." : "");
     }
     return out;
 }

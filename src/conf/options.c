@@ -194,7 +194,8 @@ bool weir_conf_value(struct weir_diagnostics *diagnostics, const struct weir_con
         return false; /* complained about already */
     }
     if (option->type == WEIR_OPTION_NODE) {
-        memcpy(field, &node, sizeof(node));
+        const struct weir_conf **at = field;
+        *at = node;
         return true;
     }
     if (node->kind != WEIR_CONF_SCALAR) {

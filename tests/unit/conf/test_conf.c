@@ -122,11 +122,14 @@ static void test_syntax_errors_have_places(void **state)
             "weir.yaml:2:1: error: a second document begins here: a configuration file holds "
             "one\n");
     assert_fails("a: \"\x01\"\n", WEIR_E_INVALID,
-            "weir.yaml:1:5: error: byte 0x01 is no text: expected UTF-8 without control "
-            "characters\n");
+            "weir.yaml:1:5: error: byte 0x01 does not belong here: expected UTF-8 text without "
+            "control characters\n");
+    assert_fails("a: 1\rb: 2", WEIR_E_INVALID,
+            "weir.yaml:1:5: error: byte 0x0d does not belong here: expected UTF-8 text without "
+            "control characters\n");
     assert_fails("a: 1\né: \xff\n", WEIR_E_INVALID,
-            "weir.yaml:2:4: error: byte 0xff is no text: expected UTF-8 without control "
-            "characters\n");
+            "weir.yaml:2:4: error: byte 0xff does not belong here: expected UTF-8 text without "
+            "control characters\n");
 }
 
 static void test_faults_beyond_syntax_leave_a_tree(void **state)
