@@ -15,7 +15,7 @@ import {
 let weir;
 
 before(async () => {
-  weir = await startWeir({ config: 'tables:\n  fixed:\n    key: { pk: S }\n    stream: keys_only\n' });
+  weir = await startWeir();
 });
 after(() => weir.close());
 
