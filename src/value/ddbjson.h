@@ -12,8 +12,13 @@
 /*
  * Read an item from the reader: token is the one just read and must be OBJECT.
  * Messages of semantic errors are DynamoDB's own; of syntax, the JSON path.
- * A value {"NULL": false}, an unknown type, two types in one value are refused.
- * Errors: WEIR_E_INVALID with position, WEIR_E_TOO_LARGE.
+ * A value {"NULL": false}, no known type or two of them in one value are refused;
+ * an unknown member of a value, or one that is null, counts as not there (as on AWS).
+ *
+ * err->pos is not 0 for errors of syntax and type (AWS: SerializationException) and
+ * 0 for errors of meaning (ValidationException), so a fault at the very first byte
+ * has position 1. After an error the reader stands anywhere within the item.
+ * Errors: WEIR_E_INVALID, WEIR_E_TOO_LARGE.
  */
 WEIR_MUST_CHECK enum weir_rc weir_ddbjson_read_item(struct weir_json *json,
         enum weir_json_token token, struct weir_item *ret_item, struct weir_err *err);
@@ -35,7 +40,8 @@ void weir_ddbjson_write_plain_value(struct weir_buf *buf, struct weir_value valu
 
 /*
  * Read plain JSON into an item: strings S, numbers N, arrays L, objects M.
- * Errors: WEIR_E_INVALID with position.
+ * Errors: WEIR_E_INVALID with position (0 for what only the whole shows: too deep),
+ * WEIR_E_TOO_LARGE.
  */
 WEIR_MUST_CHECK enum weir_rc weir_ddbjson_read_plain_item(struct weir_json *json,
         enum weir_json_token token, struct weir_item *ret_item, struct weir_err *err);

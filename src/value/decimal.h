@@ -64,7 +64,10 @@ enum weir_rounding {
     WEIR_ROUND_CEIL,
 };
 
-/* Round to a number of places after the point (negative: before it). */
+/*
+ * Round to a number of places after the point (negative: before it). A number
+ * whose rounded value would be out of range is given back as it is.
+ */
 struct weir_decimal weir_decimal_round(
         struct weir_decimal a, int32_t places, enum weir_rounding how);
 
@@ -93,7 +96,8 @@ int weir_decimal_cmp_double(struct weir_decimal a, double b);
 
 /*
  * A stable binary form: sign and digit count, exponent, coefficient with no
- * leading zero bytes. At most WEIR_DECIMAL_BYTES; returns the length.
+ * leading zero bytes; docs/FORMATS.md has it byte by byte. At most
+ * WEIR_DECIMAL_BYTES; returns the length.
  */
 enum { WEIR_DECIMAL_BYTES = 20 };
 size_t weir_decimal_encode(struct weir_decimal value, unsigned char out[static WEIR_DECIMAL_BYTES]);

@@ -193,7 +193,7 @@ static bool decode_number(struct weir_str bytes, struct weir_decimal *ret_number
         return false;
     }
     int exponent = 2 * power;
-    unsigned __int128 coefficient = 0;
+    __int128 coefficient = 0;
     unsigned pair = 0;
     for (size_t i = 2; i + 1 < bytes.n; i++) {
         pair = ((unsigned char)bytes.p[i] ^ flip) - 1u;
@@ -202,16 +202,16 @@ static bool decode_number(struct weir_str bytes, struct weir_decimal *ret_number
         }
         /* The last pair may be one digit and the zero that fills it up. */
         bool half = i + 2 == bytes.n && pair % 10 == 0;
-        if (coefficient > ((unsigned __int128)1 << 126) / (half ? 10 : 100)) {
+        if (__builtin_mul_overflow(coefficient, half ? 10 : 100, &coefficient) ||
+                __builtin_add_overflow(coefficient, half ? pair / 10 : pair, &coefficient)) {
             return false;
         }
-        coefficient = half ? coefficient * 10 + pair / 10 : coefficient * 100 + pair;
         exponent -= half ? 1 : 2;
     }
     if (pair == 0) { /* no pairs, or zeros at the end */
         return false;
     }
-    ret_number->coefficient = flip != 0 ? -(__int128)coefficient : (__int128)coefficient;
+    ret_number->coefficient = flip != 0 ? -coefficient : coefficient;
     ret_number->exponent = exponent;
     return true;
 }
@@ -246,7 +246,7 @@ enum weir_rc weir_key_next(struct weir_str *bytes, struct weir_arena *arena,
         value.type = WEIR_TYPE_N;
         value.body = weir_str((const char *)body, weir_decimal_encode(number, body));
         if (weir_decimal_decode(value.body, &number, NULL) != WEIR_OK) {
-            return damaged(err); /* out of a number's range */
+            return damaged(err); /* more digits than a number has, or out of its range */
         }
     }
     *bytes = weir_str(bytes->p + n, bytes->n - n);
