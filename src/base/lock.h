@@ -13,10 +13,10 @@
 
 /* In the order in which one thread may take them. */
 enum weir_lock_class {
-    WEIR_LOCK_TABLES = 10,       /* table/: the catalogue */
     WEIR_LOCK_COMMIT = 20,       /* store/: the commit queue */
     WEIR_LOCK_COMMIT_STATE = 21, /* store/: whether commits fail */
     WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
+    WEIR_LOCK_TABLES = 24,       /* table/: the catalogue */
     WEIR_LOCK_WAIT = 25,         /* store/: someone who waits for a commit */
     WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */
     WEIR_LOCK_LOOP = 40,         /* net/: work posted to a loop */
@@ -43,6 +43,10 @@ void weir_condition_fini(struct weir_condition *condition);
 
 /* Wait until signalled; may wake without cause. The mutex is held before and after. */
 void weir_condition_wait(struct weir_condition *condition, struct weir_mutex *mutex);
+
+/* As weir_condition_wait, for at most so many milliseconds. */
+void weir_condition_wait_for(
+        struct weir_condition *condition, struct weir_mutex *mutex, uint32_t timeout_ms);
 
 /* Wake one waiter. */
 void weir_condition_signal(struct weir_condition *condition);

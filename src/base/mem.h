@@ -9,6 +9,7 @@
 #define WEIR_BASE_MEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Allocate size bytes, uninitialised. Never NULL. The caller frees with weir_free. */
 void *weir_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
@@ -52,7 +53,7 @@ char *weir_strndup(const char *p, size_t n) __attribute__((returns_nonnull));
 #define WEIR_AUTO_FINI(name) __attribute__((cleanup(name##_fini)))
 
 /* The struct that contains a member, from the member's address. */
-#define WEIR_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define WEIR_CONTAINER(ptr, type, member) ((type *)((uintptr_t)(ptr)-offsetof(type, member)))
 
 #define WEIR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

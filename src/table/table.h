@@ -161,8 +161,8 @@ void weir_tables_create_table(
 void weir_tables_drop_table(struct weir_tables *tables, struct weir_txn *txn, struct weir_str name);
 
 /* Add an operation that sets (or with an empty name clears) the time-to-live attribute. When
- * run: WEIR_E_NOT_FOUND, WEIR_E_INVALID (already so). Items that exist are covered by
- * weir_tables_backfill_ttl. */
+ * run: WEIR_E_NOT_FOUND, WEIR_E_INVALID (already so). Items that exist are gone through in
+ * the background. */
 void weir_tables_set_ttl(struct weir_tables *tables, struct weir_txn *txn, struct weir_str name,
         struct weir_str attribute);
 
@@ -310,10 +310,6 @@ WEIR_MUST_CHECK enum weir_rc weir_table_query(struct weir_tables *tables,
 
 /* The index of a name, or NULL. */
 const struct weir_index *weir_table_index(const struct weir_table *table, struct weir_str name);
-
-/* Item count and bytes as DescribeTable shows them: estimates of the moment. Any thread. */
-void weir_table_estimate(struct weir_tables *tables, const struct weir_table *table,
-        uint64_t *ret_count, uint64_t *ret_bytes);
 
 /* --- streams -------------------------------------------------------------------------- */
 

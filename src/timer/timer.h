@@ -76,7 +76,10 @@ void weir_timers_handle(
  */
 WEIR_MUST_CHECK enum weir_rc weir_timers_run(struct weir_timers *timers, struct weir_err *err);
 
-/* The handler of a kind has finished with what it was given. Any thread. */
-void weir_timers_done(struct weir_timers *timers, enum weir_timer_kind kind);
+/*
+ * The handler of a kind has finished with what it was given. committed false: they are still
+ * there, and are handed out again after a second. Any thread.
+ */
+void weir_timers_done(struct weir_timers *timers, enum weir_timer_kind kind, bool committed);
 
 #endif

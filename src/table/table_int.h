@@ -1,0 +1,81 @@
+/* What the files of table/ share. */
+#ifndef WEIR_TABLE_TABLE_INT_H
+#define WEIR_TABLE_TABLE_INT_H
+
+#include <stdatomic.h>
+
+#include "base/lock.h"
+#include "table/table.h"
+#include "timer/timer.h"
+
+/* A table with its memory and reference count. */
+struct weir_table_box {
+    struct weir_table table; /* first: the two convert */
+    struct weir_arena arena; /* of all its strings and arrays */
+    _Atomic int references;
+    _Atomic bool dropped; /* set by the commit thread that dropped it */
+    struct weir_pos pos;  /* of the catalogue's entry */
+};
+
+struct weir_tables {
+    struct weir_store *store;
+    struct weir_timers *timers;
+    struct weir_str region;        /* owned */
+    struct weir_str account;       /* owned */
+    struct weir_watch watch;       /* on the catalogue's keyspace */
+    struct weir_mutex mutex;       /* guards what follows */
+    struct weir_table_box **boxes; /* by name */
+    size_t count;
+    size_t capacity;
+    _Atomic uint64_t version;
+    void (*changed)(void *arg);
+    void *changed_arg;
+};
+
+static inline struct weir_table_box *weir_table_box(const struct weir_table *table)
+{
+    return WEIR_CONTAINER(table, struct weir_table_box, table);
+}
+
+/* definition.c: a definition to and from the catalogue's bytes; decode fills ARNs. */
+struct weir_item weir_table_encode(struct weir_arena *arena, const struct weir_table *table);
+WEIR_MUST_CHECK enum weir_rc weir_table_decode(const struct weir_tables *tables,
+        struct weir_item stored, struct weir_table_box **ret_box, struct weir_err *err);
+void weir_table_box_destroy(struct weir_table_box *box);
+
+/* Errors: WEIR_E_INVALID: says what differs between a stored table and one from weir.yaml. */
+WEIR_MUST_CHECK enum weir_rc weir_table_compare(
+        const struct weir_table *stored, const struct weir_table *wanted, struct weir_err *err);
+
+/* key.c: append the parts of keys. Errors: WEIR_E_INVALID. */
+WEIR_MUST_CHECK enum weir_rc weir_key_schema_encode(const struct weir_key_schema *schema,
+        struct weir_item item, struct weir_buf *buf, struct weir_err *err);
+
+/* Whether an item has every attribute of a key with its type, so that an index holds it. */
+bool weir_key_schema_covers(const struct weir_key_schema *schema, struct weir_item item);
+
+/* key.c: the key of an item's entry in an index, in the arena. Errors: WEIR_E_INVALID. */
+WEIR_MUST_CHECK enum weir_rc weir_index_key(const struct weir_table *table,
+        const struct weir_index *index, struct weir_item item, struct weir_arena *arena,
+        struct weir_str *ret_key, struct weir_err *err);
+
+/* key.c: begin a key with the partition's hash and values. Errors: WEIR_E_INVALID. */
+WEIR_MUST_CHECK enum weir_rc weir_key_begin(
+        struct weir_buf *buf, const struct weir_value *values, size_t count, struct weir_err *err);
+
+/* key.c: an item of the attributes of up to two schemas (the second may be NULL). Errors:
+ * WEIR_E_INVALID. */
+WEIR_MUST_CHECK enum weir_rc weir_key_schema_pick(const struct weir_key_schema *first,
+        const struct weir_key_schema *second, struct weir_item item, struct weir_arena *arena,
+        struct weir_item *ret_keys, struct weir_err *err);
+
+/* ttl.c: when an item expires by the table's attribute; false: never. */
+bool weir_ttl_due(const struct weir_table *table, struct weir_item item, struct weir_time *ret_due);
+
+/* ttl.c: the name of an item's timer (key empty: of the job that covers existing items). */
+struct weir_str weir_ttl_name(struct weir_arena *arena, uint32_t space, struct weir_str key);
+
+/* ttl.c: handle the timers of time to live. */
+void weir_ttl_start(struct weir_tables *tables);
+
+#endif
