@@ -1,5 +1,8 @@
 #include "base/lock.h"
 
+#include <errno.h>
+#include <time.h>
+
 #include "base/err.h"
 
 #ifndef NDEBUG
@@ -71,6 +74,21 @@ void weir_condition_fini(struct weir_condition *condition)
 void weir_condition_wait(struct weir_condition *condition, struct weir_mutex *mutex)
 {
     weir_assert(pthread_cond_wait(&condition->condition, &mutex->mutex) == 0);
+}
+
+void weir_condition_wait_for(
+        struct weir_condition *condition, struct weir_mutex *mutex, uint32_t timeout_ms)
+{
+    struct timespec until;
+    weir_assert(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int error_number = pthread_cond_timedwait(&condition->condition, &mutex->mutex, &until);
+    weir_assert(error_number == 0 || error_number == ETIMEDOUT);
 }
 
 void weir_condition_signal(struct weir_condition *condition)

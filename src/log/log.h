@@ -85,12 +85,13 @@ struct weir_log_options {
     uint32_t first_segment_bytes; /* 0: the default */
     uint64_t tail_bytes;          /* published groups kept in memory for readers; 0: 8 MiB */
     bool ballast;                 /* keep a file to free when the disk is full */
+    bool no_thread; /* prepare segments on the committing thread (tests: calls in a fixed order) */
 };
 
 /*
  * Open a log, making it if the folder is empty. Recovers: cuts a torn tail, syncs
  * what was found, so that everything readers see is durable. Starts a thread
- * that prepares segments.
+ * that prepares segments (unless no_thread).
  *
  * Errors: WEIR_E_DAMAGED (says segment, offset, and that `weir repair` explains),
  * WEIR_E_FORMAT (newer version), WEIR_E_IO, WEIR_E_READ_ONLY (disk full at creation).
