@@ -384,10 +384,16 @@ static inline void skip_space(struct weir_json *json)
     json->at = at;
 }
 
+/* The byte at json->at, zero at the end. */
+static inline char peek(const struct weir_json *json)
+{
+    return (char)(json->at < json->input.n ? json->input.p[json->at] : 0);
+}
+
 /* The value at json->at. */
 static enum weir_json_token read_value(struct weir_json *json)
 {
-    char c = json->at < json->input.n ? json->input.p[json->at] : '\0';
+    char c = peek(json);
     json->expect = json->depth > 0 ? EXPECT_MORE : EXPECT_END;
     switch (c) {
     case '"':
@@ -447,7 +453,7 @@ static enum weir_json_token read_more(struct weir_json *json, char c)
 enum weir_json_token weir_json_next(struct weir_json *json)
 {
     skip_space(json);
-    char c = json->at < json->input.n ? json->input.p[json->at] : '\0';
+    char c = peek(json);
     if (json->expect != EXPECT_NOTHING) {
         json->pos = json->at;
     }
@@ -472,16 +478,132 @@ enum weir_json_token weir_json_next(struct weir_json *json)
     return json->err.code != WEIR_OK ? WEIR_JSON_ERROR : WEIR_JSON_END;
 }
 
+/* --- skipping ----------------------------------------------------------- */
+
+/*
+ * Skipping reads most of what passes, so the plain case has a loop of its own
+ * that keeps its place in registers: texts without escapes or bytes beyond
+ * ASCII, and no space between tokens. It moves on by whole members and
+ * elements; at anything else it stops, and weir_json_next goes on from there
+ * and finds the errors.
+ */
+
+/* Behind a plain string whose quote is at `at`; 0: it is not plain. */
+static inline size_t pass_string(struct weir_str input, size_t at)
+{
+    bool high = false;
+    size_t end = scan_string(input, at + 1, &high);
+    return end < input.n && input.p[end] == '"' && !high ? end + 1 : 0;
+}
+
+/* Behind digits with perhaps a point between, at `at`; 0: it is no such number. */
+static inline size_t pass_number(struct weir_str input, size_t at)
+{
+    if (input.p[at] == '0' && is_digit(input, at + 1)) {
+        return 0;
+    }
+    at = skip_digits(input, at);
+    if (at < input.n && input.p[at] == '.') {
+        at = is_digit(input, at + 1) ? skip_digits(input, at + 1) : 0;
+    }
+    return at < input.n && (input.p[at] | 0x20) != 'e' ? at : 0;
+}
+
+static inline size_t pass_word(struct weir_str input, size_t at, const char *word, size_t n)
+{
+    return input.n - at >= n && memcmp(input.p + at, word, n) == 0 ? at + n : 0;
+}
+
+/* Behind the plain value at `at` that is no array or object; 0: it is something else. */
+static inline size_t pass_scalar(struct weir_str input, size_t at)
+{
+    switch (input.p[at]) {
+    case '"':
+        return pass_string(input, at);
+    case 't':
+        return pass_word(input, at, "true", 4);
+    case 'f':
+        return pass_word(input, at, "false", 5);
+    case 'n':
+        return pass_word(input, at, "null", 4);
+    default:
+        return is_digit(input, at) ? pass_number(input, at) : 0;
+    }
+}
+
+/* Behind the comma and the name that come before a value; 0: they are not plain. */
+static inline size_t pass_lead(struct weir_str input, size_t at, bool comma, bool object)
+{
+    if (comma && input.p[at++] != ',') {
+        return 0;
+    }
+    if (object) {
+        at = at < input.n && input.p[at] == '"' ? pass_string(input, at) : 0;
+        if (at == 0 || at >= input.n || input.p[at++] != ':') {
+            return 0;
+        }
+    }
+    return at < input.n ? at : 0;
+}
+
+/* Skip plain members and elements until depth levels are left. */
+static void skip_plain(struct weir_json *json, unsigned depth)
+{
+    struct weir_str input = json->input;
+    bool object = in_object(json);
+    if (json->expect == EXPECT_VALUE) { /* behind a name */
+        return;
+    }
+    while (json->at < input.n) {
+        char c = input.p[json->at];
+        if (c == (object ? '}' : ']')) {
+            leave(json);
+            if (json->depth == depth) {
+                return;
+            }
+            object = in_object(json);
+            continue;
+        }
+        size_t at = pass_lead(input, json->at, json->expect == EXPECT_MORE, object);
+        if (at == 0) {
+            return;
+        }
+        c = input.p[at];
+        if (c == '{' || c == '[') {
+            if (json->depth >= json->max_depth) {
+                return;
+            }
+            json->at = at;
+            object = enter(json, c == '{') == WEIR_JSON_OBJECT;
+            continue;
+        }
+        at = pass_scalar(input, at);
+        if (at == 0) {
+            return;
+        }
+        json->at = at;
+        json->expect = EXPECT_MORE;
+    }
+}
+
 enum weir_rc weir_json_skip(
         struct weir_json *json, enum weir_json_token token, struct weir_err *err)
 {
     if (token == WEIR_JSON_NAME) {
+        size_t at = json->at < json->input.n ? pass_scalar(json->input, json->at) : 0;
+        if (at != 0) {
+            json->pos = json->at;
+            json->at = at;
+            json->expect = EXPECT_MORE;
+            return WEIR_OK;
+        }
         token = weir_json_next(json);
     }
     if (token == WEIR_JSON_OBJECT || token == WEIR_JSON_ARRAY) {
         unsigned depth = json->depth - 1;
         while (json->depth > depth && token != WEIR_JSON_ERROR) {
-            token = weir_json_next(json);
+            skip_plain(json, depth);
+            token = json->depth > depth ? weir_json_next(json) : token;
         }
     }
     if (token == WEIR_JSON_ERROR) {
@@ -585,6 +707,7 @@ static const char base64_digits[] =
 
 void weir_base64_encode(struct weir_buf *buf, struct weir_str bytes)
 {
+    const char pad = '=';
     const unsigned char *in = (const unsigned char *)bytes.p;
     char *out = bytes.n > 0 ? weir_buf_reserve(buf, (bytes.n + 2) / 3 * 4) : NULL;
     if (out == NULL) {
@@ -596,8 +719,8 @@ void weir_base64_encode(struct weir_buf *buf, struct weir_str bytes)
                          (left > 2 ? in[i + 2] : 0);
         *out++ = base64_digits[group >> 18];
         *out++ = base64_digits[group >> 12 & 63];
-        *out++ = left > 1 ? base64_digits[group >> 6 & 63] : '=';
-        *out++ = left > 2 ? base64_digits[group & 63] : '=';
+        *out++ = left > 1 ? base64_digits[group >> 6 & 63] : pad;
+        *out++ = left > 2 ? base64_digits[group & 63] : pad;
     }
 }
 

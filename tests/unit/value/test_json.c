@@ -244,6 +244,60 @@ static void bad_base64_is_refused(void **state)
     }
 }
 
+/* Step over the first value of a text token by token, as skipping has to. */
+static enum weir_rc step_over(struct weir_json *json)
+{
+    enum weir_json_token token = weir_json_next(json);
+    if (token == WEIR_JSON_OBJECT || token == WEIR_JSON_ARRAY) {
+        unsigned depth = json->depth - 1;
+        while (json->depth > depth && token != WEIR_JSON_ERROR) {
+            token = weir_json_next(json);
+        }
+    }
+    return token == WEIR_JSON_ERROR ? json->err.code : WEIR_OK;
+}
+
+static void check_skip(struct weir_str text, struct weir_arena *arena)
+{
+    struct weir_json skipped;
+    struct weir_json stepped;
+    weir_json_init(&skipped, text, arena, 4);
+    weir_json_init(&stepped, text, arena, 4);
+    enum weir_json_token token = weir_json_next(&skipped);
+    struct weir_err err = { 0 };
+    enum weir_rc rc = weir_json_skip(&skipped, token, &err);
+    assert_int_equal(rc, step_over(&stepped));
+    if (rc != WEIR_OK) {
+        assert_int_equal(err.pos, stepped.err.pos);
+        assert_string_equal(err.msg, stepped.err.msg);
+        return;
+    }
+    assert_int_equal(skipped.at, stepped.at);
+    assert_int_equal(weir_json_next(&skipped), weir_json_next(&stepped));
+    assert_string_equal(skipped.err.msg, stepped.err.msg);
+}
+
+static void skipping_agrees_with_reading(void **state)
+{
+    (void)state;
+    static const char text[] =
+            "{\"a\":[1,-2.50,0,3e5,\"x\"],\"b\":{\"c\":true,\"d\":[[],{}]},\"e\":null, \"f\":"
+            "[false ,\"\\u0041\xc3\xa9\"]}";
+    static const char bytes[] = "{}[]:,\"\\0 1.-etfnul\xc3\x01";
+    struct weir_arena arena;
+    weir_arena_init(&arena);
+    for (size_t i = 0; i + 1 < sizeof(text); i++) {
+        check_skip(weir_str(text, i), &arena);
+        for (size_t j = 0; j + 1 < sizeof(bytes); j++) {
+            char changed[sizeof(text)];
+            memcpy(changed, text, sizeof(text));
+            changed[i] = bytes[j];
+            check_skip(weir_str(changed, sizeof(text) - 1), &arena);
+        }
+    }
+    weir_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +307,7 @@ int main(void)
         cmocka_unit_test(escapes_are_decoded),
         cmocka_unit_test(strings_are_scanned_alike_at_every_offset),
         cmocka_unit_test(values_are_skipped_and_given_raw),
+        cmocka_unit_test(skipping_agrees_with_reading),
         cmocka_unit_test(strings_are_written_escaped_and_repaired),
         cmocka_unit_test(random_bytes_come_back_from_base64),
         cmocka_unit_test(bad_base64_is_refused),
