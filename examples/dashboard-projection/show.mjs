@@ -40,8 +40,10 @@ for (let back = DAYS; back >= 0; back--) {
     ExpressionAttributeValues: { ':day': day } });
   items.forEach(({ matched_tags }) => [...matched_tags].forEach((tag) => tags.add(tag)));
   byDay.push([day, items.length, ...SENTIMENTS.map((name) => items.filter(({ sentiment }) => sentiment === name).length),
-    mean(items), '#'.repeat(Math.round(items.length / 12))]);
+    mean(items)]);
 }
+const busiest = Math.max(1, ...byDay.map(([, count]) => count));
+byDay.forEach((row) => row.push('#'.repeat(Math.round((30 * row[1]) / busiest))));
 table('By day', ['day', 'items', ...SENTIMENTS, 'score', ''], byDay);
 
 const byTag = [];

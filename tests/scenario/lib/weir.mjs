@@ -151,10 +151,10 @@ export class Weir {
 
   // As a power cut, as far as a process can have one.
   async kill() {
-    this.disconnect();
     this.child.kill('SIGKILL');
     await this.exited;
     this.child = undefined;
+    this.disconnect();
     this.assertClean();
   }
 
