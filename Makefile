@@ -28,6 +28,11 @@ help:
 
 setup: $(SETUP)
 
+# Without the npm packages the stamp lies.
+ifeq ($(wildcard node_modules/.package-lock.json),)
+.PHONY: $(SETUP)
+endif
+
 $(SETUP): tools/packages.txt tools/setup.sh package-lock.json
 	@sh tools/setup.sh
 	@mkdir -p $(BUILD)
