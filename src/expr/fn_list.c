@@ -1,0 +1,2 @@
+#include "expr/expr_int.h"
+const struct weir_function weir_functions_list[] = { { 0 } };

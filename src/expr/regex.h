@@ -1,0 +1,40 @@
+/*
+ * Regular expressions in RE2's syntax, matched in time linear in the text.
+ *
+ * A pattern becomes an automaton over bytes; a small one is made deterministic
+ * when it is compiled (one table look-up a byte), others are run state set by
+ * state set. Nothing backtracks. A compiled pattern is immutable and may be used by any
+ * number of threads; it belongs to the arena it was compiled into.
+ *
+ * Not offered, as in RE2: back references, look-around, possessive quantifiers.
+ */
+#ifndef WEIR_EXPR_REGEX_H
+#define WEIR_EXPR_REGEX_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct weir_regex;
+
+/*
+ * Compile a pattern (valid UTF-8) into the arena.
+ * Errors: WEIR_E_INVALID (syntax), WEIR_E_LIMIT (repetition over 1000, program too
+ * large, nested too deep); err->pos is the byte offset in the pattern.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_regex_compile(struct weir_arena *arena, struct weir_str pattern,
+        const struct weir_regex **ret_regex, struct weir_err *err);
+
+/*
+ * Whether the pattern matches anywhere in the text (valid UTF-8). The arena serves
+ * for working memory of patterns that are not deterministic; nothing of it is needed afterwards.
+ */
+bool weir_regex_search(
+        const struct weir_regex *regex, struct weir_str text, struct weir_arena *arena);
+
+/* Steps that one byte of text can cost at worst: 1 for a deterministic pattern. */
+size_t weir_regex_cost(const struct weir_regex *regex);
+
+#endif
