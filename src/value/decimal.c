@@ -521,7 +521,8 @@ struct weir_decimal weir_decimal_round(
 
 struct weir_decimal weir_decimal_from_i64(int64_t value)
 {
-    return canonical(value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value, 0);
+    uint64_t whole = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    return canonical(value < 0, whole, 0);
 }
 
 struct weir_decimal weir_decimal_from_u64(uint64_t value)

@@ -327,7 +327,7 @@ static enum weir_rc check_name(struct weir_str entry, struct weir_str *ret_name,
 
 static enum weir_rc check_map(struct weir_str body, unsigned depth, struct weir_err *err)
 {
-    struct weir_item_table table;
+    struct weir_item_table table = { 0 };
     enum weir_rc rc = check_table(body, &table, err);
     struct weir_str last = { 0 };
     for (size_t i = 0; rc == WEIR_OK && i < table.count; i++) {
@@ -347,7 +347,7 @@ static enum weir_rc check_map(struct weir_str body, unsigned depth, struct weir_
 
 static enum weir_rc check_list(struct weir_str body, unsigned depth, struct weir_err *err)
 {
-    struct weir_item_table table;
+    struct weir_item_table table = { 0 };
     enum weir_rc rc = check_table(body, &table, err);
     for (size_t i = 0; rc == WEIR_OK && i < table.count; i++) {
         rc = check_typed(weir_item_entry(&table, i), depth, err);
@@ -357,7 +357,7 @@ static enum weir_rc check_list(struct weir_str body, unsigned depth, struct weir
 
 static enum weir_rc check_set(struct weir_value set, struct weir_err *err)
 {
-    struct weir_item_table table;
+    struct weir_item_table table = { 0 };
     enum weir_rc rc = check_table(set.body, &table, err);
     if (rc == WEIR_OK && table.count == 0) {
         return weir_fail(err, WEIR_E_DAMAGED, "a set is empty");

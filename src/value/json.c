@@ -707,7 +707,6 @@ static const char base64_digits[] =
 
 void weir_base64_encode(struct weir_buf *buf, struct weir_str bytes)
 {
-    const char pad = '=';
     const unsigned char *in = (const unsigned char *)bytes.p;
     char *out = bytes.n > 0 ? weir_buf_reserve(buf, (bytes.n + 2) / 3 * 4) : NULL;
     if (out == NULL) {
@@ -719,8 +718,8 @@ void weir_base64_encode(struct weir_buf *buf, struct weir_str bytes)
                          (left > 2 ? in[i + 2] : 0);
         *out++ = base64_digits[group >> 18];
         *out++ = base64_digits[group >> 12 & 63];
-        *out++ = left > 1 ? base64_digits[group >> 6 & 63] : pad;
-        *out++ = left > 2 ? base64_digits[group & 63] : pad;
+        *out++ = (char)(left > 1 ? base64_digits[group >> 6 & 63] : '=');
+        *out++ = (char)(left > 2 ? base64_digits[group & 63] : '=');
     }
 }
 
