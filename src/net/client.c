@@ -223,30 +223,43 @@ static bool is_clean(struct weir_str text)
     return true;
 }
 
-static enum weir_rc send_request(struct fetch *fetch, struct weir_err *err)
+static enum weir_rc write_headers(
+        const struct weir_http_call *call, struct weir_buf *head, struct weir_err *err)
 {
-    const struct weir_http_call *call = fetch->call;
-    struct weir_str method = call->method.n > 0 ? call->method : WEIR_STR("GET");
-    WEIR_AUTO_FINI(weir_buf) struct weir_buf head;
-    weir_buf_init(&head, HEAD_MAX);
-    weir_buf_printf(&head, "%.*s %.*s%s%.*s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n",
-            WEIR_STR_ARG(method), WEIR_STR_ARG(fetch->url.path), fetch->url.query.n > 0 ? "?" : "",
-            WEIR_STR_ARG(fetch->url.query), WEIR_STR_ARG(fetch->url.authority));
-    bool bodiless = weir_str_eq(method, WEIR_STR("GET")) || weir_str_eq(method, WEIR_STR("HEAD"));
-    if (call->body.n > 0 || !bodiless) {
-        weir_buf_printf(&head, "Content-Length: %zu\r\n", call->body.n);
-    }
     for (size_t i = 0; i < call->header_count; i++) {
         const struct weir_http_header *header = &call->headers[i];
         if (!is_clean(header->name) || !is_clean(header->value)) {
             return weir_fail(err, WEIR_E_INVALID, "header \"%.*s\" has a control character",
                     WEIR_STR_ARG(header->name));
         }
-        weir_buf_printf(
-                &head, "%.*s: %.*s\r\n", WEIR_STR_ARG(header->name), WEIR_STR_ARG(header->value));
+        weir_buf_str(head, header->name);
+        weir_buf_z(head, ": ");
+        weir_buf_str(head, header->value);
+        weir_buf_z(head, "\r\n");
     }
+    weir_buf_z(head, "\r\n");
+    return weir_buf_check(head, "the head of the request", err);
+}
+
+static enum weir_rc send_request(struct fetch *fetch, struct weir_err *err)
+{
+    const struct weir_http_call *call = fetch->call;
+    struct weir_str method = call->method.n > 0 ? call->method : WEIR_STR("GET");
+    WEIR_AUTO_FINI(weir_buf) struct weir_buf head;
+    weir_buf_init(&head, HEAD_MAX);
+    weir_buf_str(&head, method);
+    weir_buf_byte(&head, ' ');
+    weir_buf_str(&head, fetch->url.path);
+    weir_buf_z(&head, fetch->url.query.n > 0 ? "?" : "");
+    weir_buf_str(&head, fetch->url.query);
+    weir_buf_z(&head, " HTTP/1.1\r\nConnection: close\r\nHost: ");
+    weir_buf_str(&head, fetch->url.authority);
     weir_buf_z(&head, "\r\n");
-    enum weir_rc rc = weir_buf_check(&head, "the head of the request", err);
+    bool bodiless = weir_str_eq(method, WEIR_STR("GET")) || weir_str_eq(method, WEIR_STR("HEAD"));
+    if (call->body.n > 0 || !bodiless) {
+        weir_buf_printf(&head, "Content-Length: %zu\r\n", call->body.n);
+    }
+    enum weir_rc rc = write_headers(call, &head, err);
     if (rc == WEIR_OK) {
         rc = send_all(fetch, weir_buf_view(&head), err);
     }

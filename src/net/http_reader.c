@@ -471,7 +471,7 @@ static struct weir_str without_authority(struct weir_str url)
     if (url.n == 0 || url.p[0] == '/') {
         return url;
     }
-    struct weir_str rest = url;
+    struct weir_str rest;
     if (url.n >= 7 && strncasecmp(url.p, "http://", 7) == 0) {
         rest = weir_str(url.p + 7, url.n - 7);
     } else if (url.n >= 8 && strncasecmp(url.p, "https://", 8) == 0) {

@@ -110,7 +110,7 @@ static char *put_clean(char *at, struct weir_str text)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        *at++ = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+        *at++ = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
     }
     return at;
 }

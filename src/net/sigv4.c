@@ -84,6 +84,11 @@ static struct weir_str digest_str(const uint8_t digest[static SHA256_DIGEST_SIZE
     return weir_str((const char *)digest, SHA256_DIGEST_SIZE);
 }
 
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -250,8 +255,7 @@ static void add_header(
         struct weir_buf *buf, const struct weir_sigv4_request *request, struct weir_str name)
 {
     for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        weir_buf_byte(buf, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+        weir_buf_byte(buf, lower(name.p[i]));
     }
     weir_buf_byte(buf, ':');
     bool first = true;
@@ -353,6 +357,29 @@ static void split_authorization(struct weir_str rest, struct claim *claim)
     }
 }
 
+/* AWS's sentences for the parts that are not there; empty when all are. */
+static struct weir_str list_missing(const struct claim *claim, struct weir_arena *arena)
+{
+    const struct {
+        struct weir_str part;
+        const char *sentence;
+    } required[] = {
+        { claim->credential, "Authorization header requires 'Credential' parameter. " },
+        { claim->signature, "Authorization header requires 'Signature' parameter. " },
+        { claim->signed_headers, "Authorization header requires 'SignedHeaders' parameter. " },
+        { claim->stamp, "Authorization header requires existence of either a 'X-Amz-Date' or a "
+                        "'Date' header. " },
+    };
+    struct weir_str missing = WEIR_STR("");
+    for (size_t i = 0; i < WEIR_COUNT(required); i++) {
+        if (required[i].part.n == 0) {
+            missing =
+                    weir_arena_printf(arena, "%.*s%s", WEIR_STR_ARG(missing), required[i].sentence);
+        }
+    }
+    return missing;
+}
+
 static enum weir_rc parse_claim(const struct weir_sigv4_request *request, struct weir_arena *arena,
         struct claim *claim, struct weir_sigv4_result *result)
 {
@@ -373,22 +400,10 @@ static enum weir_rc parse_claim(const struct weir_sigv4_request *request, struct
     if (claim->stamp.p == NULL) {
         claim->stamp = find(request, WEIR_STR("Date"));
     }
-    if (claim->credential.n == 0 || claim->signature.n == 0 || claim->signed_headers.n == 0 ||
-            claim->stamp.n == 0) {
+    struct weir_str missing = list_missing(claim, arena);
+    if (missing.n > 0) {
         return deny(result, "IncompleteSignatureException",
-                weir_arena_printf(arena, "%s%s%s%sAuthorization=%.*s",
-                        claim->credential.n == 0
-                                ? "Authorization header requires 'Credential' parameter. "
-                                : "",
-                        claim->signature.n == 0
-                                ? "Authorization header requires 'Signature' parameter. "
-                                : "",
-                        claim->signed_headers.n == 0
-                                ? "Authorization header requires 'SignedHeaders' parameter. "
-                                : "",
-                        claim->stamp.n == 0 ? "Authorization header requires existence of either "
-                                              "a 'X-Amz-Date' or a 'Date' header. "
-                                            : "",
+                weir_arena_printf(arena, "%.*sAuthorization=%.*s", WEIR_STR_ARG(missing),
                         WEIR_STR_ARG(algorithm)));
     }
     struct weir_str scope = claim->credential;
@@ -448,7 +463,8 @@ static bool parse_stamp(struct weir_str stamp, struct weir_time *ret_time)
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) {
         return false;
     }
-    int64_t seconds = days_to(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t minutes = (days_to(year, month, day) * 24 + hour) * 60 + minute;
+    int64_t seconds = minutes * 60 + second;
     ret_time->ms = seconds * 1000;
     return true;
 }
@@ -589,12 +605,11 @@ static struct weir_str signed_names(
     struct weir_str *names = weir_arena_zero(arena, count, sizeof(*names));
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        char *lower = weir_arena_alloc(arena, headers[i].name.n);
+        char *copy = weir_arena_alloc(arena, headers[i].name.n);
         for (size_t k = 0; k < headers[i].name.n; k++) {
-            char c = headers[i].name.p[k];
-            lower[k] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+            copy[k] = lower(headers[i].name.p[k]);
         }
-        names[i] = weir_str(lower, headers[i].name.n);
+        names[i] = weir_str(copy, headers[i].name.n);
         bytes += names[i].n + 1;
     }
     qsort(names, count, sizeof(*names), compare_names);
