@@ -90,36 +90,27 @@ static void place(struct builder *builder, struct weir_conf *node, size_t pos)
     node->column = builder->cursor.column;
 }
 
-/* Where a block scalar's | or > stands, given where its text begins. */
+/* Where a block scalar's | or > stands, given where its text begins: in the last line before it. */
 static size_t block_sign(struct weir_str text, size_t begin)
 {
     size_t end = begin;
-    while (end > 0 && text.p[end - 1] != '\n' && text.p[end - 1] != '\r') {
-        end--; /* normally the text begins a line */
+    while (end > 0 && strchr(" \t\r\n", text.p[end - 1]) != NULL) {
+        end--;
     }
-    while (end > 0) {
-        size_t line = end - 1;
-        while (line > 0 && text.p[line - 1] != '\n' && text.p[line - 1] != '\r') {
-            line--;
+    size_t line = end;
+    while (line > 0 && text.p[line - 1] != '\n') {
+        line--;
+    }
+    for (size_t i = line; i < end; i++) {
+        if (text.p[i] != '|' && text.p[i] != '>') {
+            continue;
         }
-        for (size_t i = line; i < end; i++) {
-            if (text.p[i] != '|' && text.p[i] != '>') {
-                continue;
-            }
-            size_t k = i + 1 + strspn(text.p + i + 1, "+-0123456789");
-            size_t blanks = strspn(text.p + k, " \t");
-            char next = text.p[k + blanks];
-            if (next == '\n' || next == '\r' || (next == '#' && blanks > 0)) {
-                return i;
-            }
+        size_t after = i + 1 + strspn(text.p + i + 1, "+-0123456789");
+        size_t blanks = strspn(text.p + after, " \t");
+        if (after >= end || (text.p[after + blanks] == '#' && blanks > 0)) {
+            return i;
         }
-        if (line == 0 || text.p[line + strspn(text.p + line, " \t\r\n")] < ' ') {
-            break;
-        }
-        if (strspn(text.p + line, " \t\r") < end - 1 - line) {
-            break; /* only empty lines may stand between the sign and the text */
-        }
-        end = line;
+        i = after - 1;
     }
     return begin;
 }
@@ -387,7 +378,8 @@ static bool on_alias(struct builder *builder, struct fy_event *event, struct wei
         weir_conf_error(builder->diagnostics, &entry.node,
                 "alias '*%.*s' names nothing: no '&%.*s' stands before it", WEIR_STR_ARG(shown),
                 WEIR_STR_ARG(shown));
-    } else if (expects_name(builder) && target->node.kind != WEIR_CONF_SCALAR) {
+    } else if (expects_name(builder) &&
+               (target->node.kind != WEIR_CONF_SCALAR || target->node.secret)) {
         weir_conf_error(builder->diagnostics, &entry.node, "a name must be a plain string");
     } else {
         entry = *target;
@@ -708,37 +700,64 @@ static enum weir_rc run(struct builder *builder, struct weir_err *err)
     return rc;
 }
 
+/* The first byte that is not text, or the text's length. */
+static size_t find_bad_byte(struct weir_str text)
+{
+    size_t end = text.n;
+    if (!weir_str_is_utf8(text)) {
+        size_t n = 0;
+        end = 0;
+        while (weir_str_is_utf8(weir_str(text.p + end, n))) {
+            end += n;
+            n = weir_conf_char_bytes(weir_str(text.p + end, text.n - end));
+        }
+    }
+    for (size_t i = 0; i < end; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool line_end = c == '\n' || (c == '\r' && text.p[i + 1] == '\n');
+        if ((c < ' ' && !line_end && c != '\t') || c == 0x7f) {
+            return i;
+        }
+    }
+    return end;
+}
+
 /*
  * What must not reach the parser: bytes that are not text, and carriage returns on
- * their own, whose lines libfyaml measures wrongly inside double quotes.
+ * their own, whose lines libfyaml measures wrongly inside double quotes; directives,
+ * which take it quadratic time; and more of a flow list than fits, because it keeps
+ * all of one in memory before it delivers the first event.
  */
 static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
 {
     struct weir_str text = builder->text;
-    size_t bad = text.n;
-    if (!weir_str_is_utf8(text)) {
-        bad = 0;
-        while (weir_str_is_utf8(weir_str(
-                text.p + bad, weir_conf_char_bytes(weir_str(text.p + bad, text.n - bad))))) {
-            bad += weir_conf_char_bytes(weir_str(text.p + bad, text.n - bad));
-        }
-    }
-    for (size_t i = 0; i < bad; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        bool line_end = c == '\n' || (c == '\r' && text.p[i + 1] == '\n');
-        if ((c < ' ' && !line_end && c != '\t') || c == 0x7f) {
-            bad = i;
-        }
-    }
-    if (bad == text.n) {
-        return WEIR_OK;
-    }
     struct weir_conf at = { 0 };
-    place(builder, &at, bad);
-    weir_conf_error(builder->diagnostics, &at,
-            "byte 0x%02x does not belong here: expected UTF-8 text without control characters",
-            (unsigned)(unsigned char)text.p[bad]);
-    return weir_fail_at(err, WEIR_E_INVALID, bad, "configuration is not UTF-8 text");
+    size_t bad = find_bad_byte(text);
+    if (bad < text.n) {
+        place(builder, &at, bad);
+        weir_conf_error(builder->diagnostics, &at,
+                "byte 0x%02x does not belong here: expected UTF-8 text without control characters",
+                (unsigned)(unsigned char)text.p[bad]);
+        return weir_fail_at(err, WEIR_E_INVALID, bad, "configuration is not UTF-8 text");
+    }
+    size_t flow = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        flow += c == '[' || c == '{' || c == ',';
+        if (c == '%' && (i == 0 || text.p[i - 1] == '\n')) {
+            place(builder, &at, i);
+            weir_conf_error(builder->diagnostics, &at,
+                    "YAML directives are not supported: remove the line that begins with %%");
+            return weir_fail_at(err, WEIR_E_INVALID, i, "configuration has a YAML directive");
+        }
+    }
+    if (flow > WEIR_CONF_MAX_FLOW) {
+        weir_conf_error(builder->diagnostics, NULL, "more than %d brackets, braces and commas",
+                WEIR_CONF_MAX_FLOW);
+        return weir_fail(err, WEIR_E_TOO_LARGE,
+                "configuration has more than %d brackets, braces and commas", WEIR_CONF_MAX_FLOW);
+    }
+    return WEIR_OK;
 }
 
 static enum weir_rc build(

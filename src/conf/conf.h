@@ -10,7 +10,7 @@
  * Relative paths of !file start at the configuration file's folder; one newline at
  * the end of the file is dropped.
  * Anchors, aliases and merge keys (<<) work, and what they bring in keeps its own
- * place; duplicate names and several documents are refused.
+ * place; duplicate names, several documents and directives (%YAML) are refused.
  * One thread; a tree is read-only after parsing.
  */
 #ifndef WEIR_CONF_CONF_H
@@ -116,7 +116,8 @@ void weir_diagnostics_write(const struct weir_diagnostics *diagnostics, struct w
  * set on WEIR_E_INVALID too. Set it to NULL before the call.
  *
  * Errors: WEIR_E_INVALID (see diagnostics), WEIR_E_TOO_LARGE (text over 4 MiB, depth
- * over 64, over 100,000 nodes with aliases counted as what they stand for).
+ * over 64, over 100,000 nodes with aliases counted as what they stand for, over 1,000
+ * anchors, over 200,000 brackets, braces and commas).
  */
 WEIR_MUST_CHECK enum weir_rc weir_conf_parse(struct weir_arena *arena, struct weir_str text,
         struct weir_diagnostics *diagnostics, const struct weir_conf **ret_root,

@@ -124,6 +124,9 @@ static void test_syntax_errors_have_places(void **state)
     assert_fails("a: \"\x01\"\n", WEIR_E_INVALID,
             "weir.yaml:1:5: error: byte 0x01 does not belong here: expected UTF-8 text without "
             "control characters\n");
+    assert_fails("# x\n%YAML 1.2\n---\na: 1\n", WEIR_E_INVALID,
+            "weir.yaml:2:1: error: YAML directives are not supported: remove the line that begins "
+            "with %\n");
     assert_fails("a: 1\rb: 2", WEIR_E_INVALID,
             "weir.yaml:1:5: error: byte 0x0d does not belong here: expected UTF-8 text without "
             "control characters\n");
@@ -221,6 +224,12 @@ static void test_limits(void **state)
     assert_int_equal(parsed.rc, WEIR_E_TOO_LARGE);
     assert_string_equal(complaints(&parsed), "weir.yaml: error: larger than 4 MiB\n");
     parse_end(&parsed);
+    memset(large, '[', 200001);
+    parse_str(&parsed, weir_str(large, 200001));
+    assert_int_equal(parsed.rc, WEIR_E_TOO_LARGE);
+    assert_string_equal(complaints(&parsed),
+            "weir.yaml: error: more than 200000 brackets, braces and commas\n");
+    parse_end(&parsed);
     weir_free(large);
     weir_buf_fini(&buf);
 }
@@ -263,6 +272,8 @@ static void test_env(void **state)
             "weir.yaml:4:4: error: '1x' is no name of an environment variable: expected letters, "
             "digits and underscores\n"
             "weir.yaml:5:3: error: a name cannot come from !env\n");
+    assert_fails("a: &s !env [WEIR_TEST_B, x]\n*s : 1\n", WEIR_E_INVALID,
+            "weir.yaml:2:1: error: a name must be a plain string\n");
 }
 
 static void write_file(const char *path, const char *text)
