@@ -2,10 +2,15 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/mem.h"
 
-/* Uthash stops the process when memory is out, as weir_alloc does. */
+/*
+ * Uthash stops the process when memory is out, as weir_alloc does. Its own hash function falls
+ * through cases in a way that clang warns about.
+ */
+#define HASH_FUNCTION(key, length, ret_hash) ((ret_hash) = (unsigned)weir_hash64(0, key, length))
 #include <uthash.h>
 
 struct node {
