@@ -2,7 +2,8 @@
 """
 Check the headers under src/: each compiles alone, has a guard named by its path, and says for
 every function that returns enum weir_rc which errors it gives ("Errors:" in the comment right
-above, or "Errors of all calls" in the comment at the top of the file).
+above, or "Errors of all calls" in the comment at the top of the file). A module's own *_int.h need
+not say the latter.
 
 Usage: check_headers.py [BUILD_FOLDER], for the include paths of the libraries.
 """
@@ -60,7 +61,7 @@ def check_guard(path, text):
 
 def check_errors(path, text):
     head = text[:text.find("#ifndef")]
-    if "Errors of all calls" in head:
+    if "Errors of all calls" in head or path.stem.endswith("_int"):
         return []
     problems = []
     for match in DECLARATION.finditer(text):

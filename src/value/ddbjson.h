@@ -23,7 +23,10 @@
 WEIR_MUST_CHECK enum weir_rc weir_ddbjson_read_item(struct weir_json *json,
         enum weir_json_token token, struct weir_item *ret_item, struct weir_err *err);
 
-/* Read one value ({"S": "a"}); as weir_ddbjson_read_item. The value is the arena's. */
+/*
+ * Read one value ({"S": "a"}); as weir_ddbjson_read_item. The value is the arena's.
+ * Errors: WEIR_E_INVALID, WEIR_E_TOO_LARGE.
+ */
 WEIR_MUST_CHECK enum weir_rc weir_ddbjson_read_value(struct weir_json *json,
         enum weir_json_token token, struct weir_value *ret_value, struct weir_err *err);
 

@@ -58,7 +58,10 @@ void weir_json_init(struct weir_json *json, struct weir_str input, struct weir_a
 /* The next token. */
 enum weir_json_token weir_json_next(struct weir_json *json);
 
-/* Skip the value that begins with the token just read (NAME: and its value). */
+/*
+ * Skip the value that begins with the token just read (NAME: and its value).
+ * Errors: WEIR_E_INVALID with the position.
+ */
 WEIR_MUST_CHECK enum weir_rc weir_json_skip(
         struct weir_json *json, enum weir_json_token token, struct weir_err *err);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Last, for it uses what the others define. */
 #include <cmocka.h>
 
 #endif

@@ -1,5 +1,6 @@
-#include "../test.h"
+#include <stdio.h>
 
+#include "../test.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -94,9 +95,13 @@ static void time_is_written_as_iso_8601(void **state)
     assert_int_equal(weir_clock_monotonic_ns(&clock.base), 500000000);
 }
 
+enum { NAMES_SIZE = 64 };
+
 static void note_name(void *arg, const char *name)
 {
-    strcat((char *)arg, name);
+    char *names = arg;
+    size_t used = strlen(names);
+    (void)snprintf(names + used, NAMES_SIZE - used, "%s", name);
 }
 
 static void memory_files_behave_like_files(void **state)
@@ -113,7 +118,7 @@ static void memory_files_behave_like_files(void **state)
     assert_memory_equal(bytes, "\0\0\0xyz", 6);
     assert_int_equal(weir_file_read_all(file, 1, bytes, 6, &err), WEIR_E_DAMAGED);
     assert_int_equal(fs->ops->rename(fs, "d/a", "d/b", &err), WEIR_OK);
-    char names[64] = "";
+    char names[NAMES_SIZE] = "";
     assert_int_equal(fs->ops->list(fs, "d", note_name, names, &err), WEIR_OK);
     assert_string_equal(names, "b");
     weir_file_destroy(file);
@@ -132,9 +137,8 @@ static void metrics_are_prometheus_text(void **state)
     weir_buf_init(&buf, 4096);
     weir_metrics_write(metrics, &buf);
     weir_buf_byte(&buf, '\0');
-    assert_string_equal(buf.p,
-            "# HELP a_total An a\n# TYPE a_total counter\na_total{x=\"1\"} 3\n"
-            "a_total{x=\"2\"} 0\n# HELP b A b\n# TYPE b gauge\nb{} 0\n");
+    assert_string_equal(buf.p, "# HELP a_total An a\n# TYPE a_total counter\na_total{x=\"1\"} 3\n"
+                               "a_total{x=\"2\"} 0\n# HELP b A b\n# TYPE b gauge\nb{} 0\n");
     weir_buf_fini(&buf);
     weir_metrics_destroy(metrics);
 }
