@@ -114,7 +114,10 @@ static enum weir_ddb_token_kind read_symbol(struct weir_str text, size_t *at)
 {
     size_t i = *at;
     char c = text.p[i];
-    char second = i + 1 < text.n ? text.p[i + 1] : '\0';
+    char second = '\0';
+    if (i + 1 < text.n) {
+        second = text.p[i + 1];
+    }
     if (c == '<' && (second == '>' || second == '=')) {
         *at = i + 2;
         return second == '>' ? WEIR_DDB_T_NE : WEIR_DDB_T_LE;

@@ -134,22 +134,6 @@ bool weir_ddb_parse_path(
     return true;
 }
 
-bool weir_ddb_path_eq(const struct weir_ddb_path *a, const struct weir_ddb_path *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->count; i++) {
-        const struct weir_ddb_step *x = &a->steps[i];
-        const struct weir_ddb_step *y = &b->steps[i];
-        if ((x->name.p == NULL) != (y->name.p == NULL) || x->index != y->index ||
-                !weir_str_eq(x->name, y->name)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* --- operands ------------------------------------------------------------ */
 
 static struct weir_ddb_node *parse_or(struct weir_ddb_parser *parser);
@@ -227,10 +211,10 @@ static void add_node(
 {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity > 0 ? list->capacity * 2 : 2;
-        struct weir_ddb_node **larger = (struct weir_ddb_node **)weir_arena_alloc(
-                parser->arena, capacity * sizeof(larger[0]));
-        if (list->count > 0) {
-            memcpy((void *)larger, (void *)list->nodes, list->count * sizeof(larger[0]));
+        struct weir_ddb_node **larger = (struct weir_ddb_node **)weir_arena_zero(
+                parser->arena, capacity, sizeof(struct weir_ddb_node *));
+        for (uint32_t i = 0; i < list->count; i++) {
+            larger[i] = list->nodes[i];
         }
         list->nodes = larger;
         list->capacity = capacity;

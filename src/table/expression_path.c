@@ -1,20 +1,38 @@
 /* Trees of document paths, and projections. */
 #include "table/expression_int.h"
 
+static struct weir_str step_text(struct weir_arena *arena, const struct weir_ddb_step *step)
+{
+    return step->name.p != NULL ? step->name : weir_arena_printf(arena, "[%zu]", step->index);
+}
+
 struct weir_str weir_ddb_path_text(struct weir_arena *arena, const struct weir_ddb_path *path)
 {
-    struct weir_str text = WEIR_STR("[");
+    struct weir_str text = WEIR_STR("");
     for (size_t i = 0; i < path->count; i++) {
-        const struct weir_ddb_step *step = &path->steps[i];
-        const char *comma = i > 0 ? ", " : "";
-        if (step->name.p != NULL) {
-            text = weir_arena_printf(
-                    arena, "%.*s%s%.*s", WEIR_STR_ARG(text), comma, WEIR_STR_ARG(step->name));
-        } else {
-            text = weir_arena_printf(arena, "%.*s%s[%zu]", WEIR_STR_ARG(text), comma, step->index);
-        }
+        struct weir_str step = step_text(arena, &path->steps[i]);
+        text = weir_arena_printf(
+                arena, "%.*s%s%.*s", WEIR_STR_ARG(text), i > 0 ? ", " : "[", WEIR_STR_ARG(step));
     }
     return weir_arena_printf(arena, "%.*s]", WEIR_STR_ARG(text));
+}
+
+static bool same_step(const struct weir_ddb_step *a, const struct weir_ddb_step *b)
+{
+    if (a->name.p == NULL || b->name.p == NULL) {
+        return a->name.p == b->name.p && a->index == b->index;
+    }
+    return weir_str_eq(a->name, b->name);
+}
+
+bool weir_ddb_path_eq(const struct weir_ddb_path *a, const struct weir_ddb_path *b)
+{
+    for (size_t i = 0; i < a->count && i < b->count; i++) {
+        if (!same_step(&a->steps[i], &b->steps[i])) {
+            return false;
+        }
+    }
+    return a->count == b->count;
 }
 
 /* --- trees --------------------------------------------------------------- */
@@ -31,7 +49,7 @@ static enum relation relate(const struct weir_ddb_path *a, const struct weir_ddb
         if ((x->name.p == NULL) != (y->name.p == NULL)) {
             return CONFLICT;
         }
-        if (x->index != y->index || !weir_str_eq(x->name, y->name)) {
+        if (!same_step(x, y)) {
             return APART;
         }
     }

@@ -584,12 +584,16 @@ static const char *const words[] = {
     "ZONE",
 };
 
+static int upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+}
+
 /* Order of a word in any case against a reserved one, as strcmp. */
 static int compare(struct weir_str word, const char *reserved)
 {
     for (size_t i = 0; i < word.n; i++) {
-        char c = word.p[i];
-        c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        int c = upper(word.p[i]);
         if (c != reserved[i]) {
             return c < reserved[i] ? -1 : 1; /* also at the reserved word's end */
         }

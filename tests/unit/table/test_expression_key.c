@@ -56,6 +56,8 @@ static void conditions_become_ranges(void **state)
         { "pk = :p AND sk > :2", &simple, 0, WEIR_DDB_KEY_GT, "2", NULL },
         { "pk = :p AND sk >= :1", &simple, 0, WEIR_DDB_KEY_GE, "1", NULL },
         { "pk = :p AND :1 < sk", &simple, 0, WEIR_DDB_KEY_GT, "1", NULL },
+        { "pk = :p AND :1 <= sk", &simple, 0, WEIR_DDB_KEY_GE, "1", NULL },
+        { "pk = :p AND :1 > sk", &simple, 0, WEIR_DDB_KEY_LT, "1", NULL },
         { "pk = :p AND :1 >= sk", &simple, 0, WEIR_DDB_KEY_LE, "1", NULL },
         { "pk = :p AND sk BETWEEN :1 AND :2", &simple, 0, WEIR_DDB_KEY_BETWEEN, "1", "2" },
         { "a = :p AND b = :1", &wide, 0, WEIR_DDB_KEY_ANY, NULL, NULL },

@@ -340,6 +340,7 @@ static void projections_pick_parts(void **state)
         { "nope", item, "{}" },
         { "#s, #k", item, "{'k.v': {'S': 'dotted'}, 'status': {'S': 'ok'}}" },
         { "a.b", item, "{'a': {'M': {'b': {'N': '1'}}}}" },
+        { "a.b, a.c[1].nope, a.c[0].x", item, "{'a': {'M': {'b': {'N': '1'}}}}" },
         { "a.nope, pk", item, "{" PK "}" },
         { "a.c[2], a.c[0]", item, "{'a': {'M': {'c': {'L': [{'N': '10'}, {'N': '30'}]}}}}" },
         { "a.c[1].y, a.c[7]", item, "{'a': {'M': {'c': {'L': [{'M': {'y': {'S': 'Y'}}}]}}}}" },
