@@ -6,7 +6,7 @@ PYTHON := python3
 PREFIX := /usr/local
 
 # For the clang and sanitizer builds: like the release, but quick to compile and good to debug.
-CHECKED := --buildtype=debug -Doptimization=1 -Db_ndebug=false
+CHECKED := -Doptimization=1 -Ddebug=true -Db_ndebug=false
 
 # How long test-full lets each fuzzer run, and how many crashes it provokes.
 FUZZ_SECONDS := 60
