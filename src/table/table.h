@@ -252,6 +252,12 @@ struct weir_txn_sink {
 };
 void weir_txn_sink_init(struct weir_txn_sink *sink, struct weir_txn *txn);
 
+/*
+ * Add to a transaction that the table must still be there. When run: WEIR_E_NOT_FOUND. The
+ * caller's reference is held until the transaction is destroyed.
+ */
+void weir_table_guard(struct weir_txn *txn, const struct weir_table *table);
+
 struct weir_item_change {
     struct weir_str key;     /* encoded */
     struct weir_item before; /* empty: none */

@@ -40,16 +40,43 @@ static enum weir_rc make_after(
     return rc;
 }
 
+static enum weir_rc check_there(const struct weir_table *table, struct weir_err *err)
+{
+    if (!atomic_load(&weir_table_box(table)->dropped)) {
+        return WEIR_OK;
+    }
+    return weir_fail(err, WEIR_E_NOT_FOUND, "Requested resource not found: Table: %.*s not found",
+            WEIR_STR_ARG(table->name));
+}
+
+struct guard_op {
+    struct weir_op op;
+    const struct weir_table *table;
+};
+
+static enum weir_rc run_guard(struct weir_op *op, struct weir_view *view, struct weir_err *err)
+{
+    (void)view;
+    return check_there(WEIR_CONTAINER(op, struct guard_op, op)->table, err);
+}
+
+void weir_table_guard(struct weir_txn *txn, const struct weir_table *table)
+{
+    struct guard_op *guard = WEIR_ARENA_NEW(&txn->arena, struct guard_op);
+    guard->op.run = run_guard;
+    guard->table = table;
+    weir_txn_op(txn, &guard->op);
+}
+
 static enum weir_rc run_write(struct weir_op *op, struct weir_view *view, struct weir_err *err)
 {
     struct weir_write *write = WEIR_CONTAINER(op, struct weir_write, op);
-    if (atomic_load(&weir_table_box(write->table)->dropped)) {
-        return weir_fail(err, WEIR_E_NOT_FOUND,
-                "Requested resource not found: Table: %.*s not found",
-                WEIR_STR_ARG(write->table->name));
+    enum weir_rc rc = check_there(write->table, err);
+    if (rc != WEIR_OK) {
+        return rc;
     }
     struct weir_entry entry;
-    enum weir_rc rc = weir_view_get(view, write->table->space, write->key, &entry, err);
+    rc = weir_view_get(view, write->table->space, write->key, &entry, err);
     if (rc != WEIR_OK) {
         return rc;
     }

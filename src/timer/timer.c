@@ -15,6 +15,7 @@ struct weir_timers {
     struct weir_store *store;
     struct weir_timer_host host;
     struct weir_watch watch;
+    struct weir_arena arena; /* the handlers' */
     struct weir_timer_handler handlers[WEIR_TIMER_KINDS];
     _Atomic bool busy[WEIR_TIMER_KINDS]; /* handed out, not done yet */
     _Atomic bool wait[WEIR_TIMER_KINDS]; /* could not be committed: sit out one run */
@@ -63,6 +64,7 @@ struct weir_timers *weir_timers_create(struct weir_store *store, struct weir_tim
 {
     struct weir_timers *timers = weir_alloc_zero(1, sizeof(*timers));
     timers->store = store;
+    weir_arena_init(&timers->arena);
     timers->host = host;
     timers->watch.space = WEIR_SPACE_TIMER;
     timers->watch.wake = timers_changed;
@@ -74,6 +76,7 @@ void weir_timers_destroy(struct weir_timers *timers)
 {
     if (timers != NULL) {
         weir_store_unwatch(timers->store, &timers->watch);
+        weir_arena_fini(&timers->arena);
         weir_free(timers);
     }
 }
@@ -82,6 +85,11 @@ void weir_timers_handle(
         struct weir_timers *timers, enum weir_timer_kind kind, struct weir_timer_handler handler)
 {
     timers->handlers[kind] = handler;
+}
+
+void *weir_timers_memory(struct weir_timers *timers, size_t size)
+{
+    return weir_arena_zero(&timers->arena, 1, size);
 }
 
 void weir_timers_done(struct weir_timers *timers, enum weir_timer_kind kind, bool committed)

@@ -72,6 +72,9 @@ void weir_timers_destroy(struct weir_timers *timers);
 void weir_timers_handle(
         struct weir_timers *timers, enum weir_timer_kind kind, struct weir_timer_handler handler);
 
+/* Zeroed memory for a handler, freed with the service. */
+void *weir_timers_memory(struct weir_timers *timers, size_t size);
+
 /* Hand out what is due and ask to be woken for what comes next. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
  */
 WEIR_MUST_CHECK enum weir_rc weir_timers_run(struct weir_timers *timers, struct weir_err *err);

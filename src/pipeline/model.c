@@ -1,0 +1,248 @@
+/* From weir.yaml to a pipeline's model: every mistake is said, none stops the check. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/pipeline.h"
+
+/* What `source:` may say. */
+struct source_options {
+    struct weir_str table;
+    struct weir_str start;
+    uint64_t batch;
+    uint64_t window_ms;
+    uint64_t concurrency;
+};
+
+static const struct weir_option source_options[] = {
+    { "table", NULL, "the table whose stream is read", WEIR_OPTION_STRING,
+            offsetof(struct source_options, table), 0, 0 },
+    { "batch", "100", "records a batch holds at most", WEIR_OPTION_INTEGER,
+            offsetof(struct source_options, batch), 1, WEIR_PIPELINE_BATCH_MAX },
+    { "window", "0s", "how long a batch waits to become full", WEIR_OPTION_DURATION,
+            offsetof(struct source_options, window_ms), 0, 300 * 1000 },
+    { "concurrency", "10", "batches in flight", WEIR_OPTION_INTEGER,
+            offsetof(struct source_options, concurrency), 1, WEIR_PIPELINE_CONCURRENCY_MAX },
+    { "start", "oldest", "where a new pipeline begins: oldest or latest", WEIR_OPTION_STRING,
+            offsetof(struct source_options, start), 0, 0 },
+    { 0 },
+};
+
+static void check_source(
+        struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct source_options options = { 0 };
+    if (!weir_conf_options(scope->diagnostics, node, "source", source_options, &options)) {
+        return;
+    }
+    model->table = weir_arena_str(&model->arena, options.table);
+    model->batch = options.batch;
+    model->window_ms = options.window_ms;
+    model->concurrency = options.concurrency;
+    if (weir_str_eq(options.start, WEIR_STR("latest"))) {
+        model->start = WEIR_START_LATEST;
+    } else if (!weir_str_eq(options.start, WEIR_STR("oldest"))) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
+                "start is 'oldest' or 'latest', not '%.*s'", WEIR_STR_ARG(options.start));
+    }
+    const struct weir_table *table = scope->find_table(scope->arg, options.table);
+    const struct weir_conf *at = weir_conf_get(node, "table");
+    if (table == NULL) {
+        weir_conf_warn(scope->diagnostics, at,
+                "no table '%.*s' in this file: the pipeline waits until the API creates it",
+                WEIR_STR_ARG(options.table));
+    } else if (table->view == WEIR_VIEW_NONE) {
+        weir_conf_error(scope->diagnostics, at,
+                "table '%.*s' has no stream: add `stream: new_and_old_images` to it",
+                WEIR_STR_ARG(options.table));
+    }
+}
+
+/* --- the filter ---------------------------------------------------------------------- */
+
+struct lint {
+    struct weir_scope *scope;
+    const struct weir_conf *node;
+};
+
+static void lint_found(void *context, const struct weir_pattern_finding *finding)
+{
+    struct lint *lint = context;
+    const struct weir_conf *at = weir_conf_at_json(lint->node, finding->pos);
+    weir_conf_warn(lint->scope->diagnostics, at != NULL ? at : lint->node, "%.*s",
+            WEIR_STR_ARG(finding->message));
+}
+
+static void lint_pattern(struct weir_pipeline_model *model, size_t index,
+        const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct lint context = { scope, node };
+    struct weir_str names[2 * WEIR_DDB_KEY_MAX_ATTRIBUTES];
+    struct weir_pattern_lint lint = {
+        .found = lint_found,
+        .context = &context,
+        .key_names = names,
+    };
+    const struct weir_table *table = scope->find_table(scope->arg, model->table);
+    if (table != NULL) {
+        lint.view = table->view;
+        for (size_t i = 0; i < table->key.partition_count; i++) {
+            names[lint.key_count++] = table->key.partition[i].name;
+        }
+        for (size_t i = 0; i < table->key.sort_count; i++) {
+            names[lint.key_count++] = table->key.sort[i].name;
+        }
+    }
+    weir_pattern_set_lint(model->filter, index, &lint);
+}
+
+static bool add_pattern(struct weir_pipeline_model *model, const struct weir_conf *node,
+        enum weir_pattern_mode mode, struct weir_scope *scope)
+{
+    struct weir_buf json;
+    weir_buf_init(&json, WEIR_PATTERN_MAX_BYTES);
+    weir_conf_write_json(&json, node);
+    struct weir_err err = { 0 };
+    size_t index = 0;
+    enum weir_rc rc = weir_buf_check(&json, "the pattern", &err);
+    if (rc == WEIR_OK) {
+        rc = weir_pattern_set_add(model->filter, weir_buf_view(&json), mode, &index, &err);
+    }
+    if (rc != WEIR_OK) {
+        const struct weir_conf *at = weir_conf_at_json(node, err.pos);
+        weir_conf_error(scope->diagnostics, at != NULL ? at : node, "%s", err.msg);
+    }
+    weir_buf_fini(&json);
+    return rc == WEIR_OK;
+}
+
+/* One pattern, or a list of them of which one must match. `item:` has the patterns on plain items.
+ */
+static void check_filter(
+        struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
+{
+    const struct weir_conf *item =
+            node->kind == WEIR_CONF_MAP && node->count == 1 ? weir_conf_get(node, "item") : NULL;
+    enum weir_pattern_mode mode = item != NULL ? WEIR_PATTERN_ITEM : WEIR_PATTERN_AWS;
+    node = item != NULL ? item : node;
+    model->filter = weir_pattern_set_create();
+    size_t count = node->kind == WEIR_CONF_LIST ? node->count : 1;
+    bool added[64] = { false };
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_conf *one = node->kind == WEIR_CONF_LIST ? &node->items[i] : node;
+        if (i >= WEIR_COUNT(added)) {
+            weir_conf_error(scope->diagnostics, one, "a filter has at most %zu patterns",
+                    WEIR_COUNT(added));
+            break;
+        }
+        added[i] = add_pattern(model, one, mode, scope);
+    }
+    weir_pattern_set_freeze(model->filter);
+    size_t index = 0;
+    for (size_t i = 0; i < count && i < WEIR_COUNT(added); i++) {
+        if (added[i]) {
+            lint_pattern(
+                    model, index++, node->kind == WEIR_CONF_LIST ? &node->items[i] : node, scope);
+        }
+    }
+}
+
+/* --- steps ------------------------------------------------------------------------------ */
+
+static void check_step_ids(const struct weir_pipeline_model *model, const struct weir_conf *node,
+        struct weir_scope *scope)
+{
+    const struct weir_step *last = model->steps[model->step_count - 1];
+    for (size_t i = 0; i + 1 < model->step_count; i++) {
+        if (last->ops->writes && weir_str_eq(model->steps[i]->id, last->id)) {
+            weir_conf_error(scope->diagnostics, node,
+                    "two steps have the id '%.*s': give them ids of their own (`id: name`), which "
+                    "name their state",
+                    WEIR_STR_ARG(last->id));
+        }
+    }
+}
+
+static void check_steps(struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct weir_step_kinds *kinds, struct weir_scope *scope)
+{
+    if (node == NULL || node->kind != WEIR_CONF_LIST || node->count == 0) {
+        weir_conf_error(scope->diagnostics, node, "pipeline '%.*s' needs `steps`, a list",
+                WEIR_STR_ARG(model->name));
+        return;
+    }
+    model->steps = weir_alloc_zero(node->count, sizeof(struct weir_step *));
+    for (size_t i = 0; i < node->count; i++) {
+        struct weir_step *step = weir_step_create(kinds, &node->items[i], scope);
+        if (step != NULL) {
+            model->steps[model->step_count++] = step;
+            check_step_ids(model, &node->items[i], scope);
+        }
+    }
+}
+
+struct pipeline_options {
+    const struct weir_conf *source;
+    const struct weir_conf *filter;
+    const struct weir_conf *when;
+    const struct weir_conf *steps;
+};
+
+static const struct weir_option pipeline_options[] = {
+    { "source", NULL, "where records come from", WEIR_OPTION_NODE,
+            offsetof(struct pipeline_options, source), 0, 0 },
+    { "filter", "", "event pattern, or a list of them: one must match", WEIR_OPTION_NODE,
+            offsetof(struct pipeline_options, filter), 0, 0 },
+    { "when", "", "expression that must be true", WEIR_OPTION_NODE,
+            offsetof(struct pipeline_options, when), 0, 0 },
+    { "steps", NULL, "what is done with the records", WEIR_OPTION_NODE,
+            offsetof(struct pipeline_options, steps), 0, 0 },
+    { 0 },
+};
+
+static void init_scope(struct weir_scope *scope, struct weir_arena *arena)
+{
+    static const char *const names[] = { "new", "old", "keys", "event", "item" };
+    scope->arena = arena;
+    for (scope->count = 0; scope->count < WEIR_SLOT_FIRST_FREE; scope->count++) {
+        scope->names[scope->count] = names[scope->count];
+        scope->depends[scope->count] = 0;
+    }
+}
+
+struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *name,
+        const struct weir_conf *node, const struct weir_step_kinds *kinds, struct weir_scope *scope)
+{
+    struct weir_pipeline_model *model = weir_alloc_zero(1, sizeof(*model));
+    weir_arena_init(&model->arena);
+    model->name = weir_arena_str(&model->arena, name->text);
+    init_scope(scope, &model->arena);
+    struct pipeline_options options = { 0 };
+    if (!weir_conf_options(scope->diagnostics, node, "pipeline", pipeline_options, &options)) {
+        return model;
+    }
+    check_source(model, options.source, scope);
+    if (options.filter != NULL) {
+        check_filter(model, options.filter, scope);
+    }
+    if (options.when != NULL) {
+        model->when = weir_scope_expr(scope, options.when);
+    }
+    check_steps(model, options.steps, kinds, scope);
+    model->slot_count = scope->count;
+    return model;
+}
+
+void weir_pipeline_model_destroy(struct weir_pipeline_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < model->step_count; i++) {
+        weir_step_destroy(model->steps[i]);
+    }
+    weir_free(model->steps);
+    weir_pattern_set_destroy(model->filter);
+    weir_expr_destroy(model->when);
+    weir_arena_fini(&model->arena);
+    weir_free(model);
+}

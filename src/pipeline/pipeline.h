@@ -1,0 +1,111 @@
+/*
+ * Pipelines: a source's records through a filter and steps into one transaction a batch.
+ *
+ * Model. A pipeline reads the stream of one table. Each shard of it is divided into 64
+ * key slots by the item key's hash; a lane is a range of slots of one shard and works on
+ * one batch at a time, so the records of an item are always processed in order. A
+ * batch is run through the steps and becomes one transaction: derived items, state and
+ * the lane's position. It commits or it does not; there is no state between.
+ *
+ *     log -> reader (a shard) -> filter -> lane queue -> batch -> steps -> transaction
+ *
+ * Lanes are woken by the commit of new records; nobody polls. A lane that has run for
+ * 500 us lets the loop do other work and goes on after.
+ *
+ * Lane phases:       may start a batch   ends with
+ *     waiting        no                  a record; the batch is full or its window over
+ *     running        -                   all records through the steps, or a step that cannot
+ *     committing     no                  the outcome: next records, or the same batch again
+ *     blocked        no                  a change of the catalogue, or the pause is over
+ *
+ * `now` in expressions is the commit time of the record, also when it is run again.
+ * Everything here belongs to the loop's thread; weir_pipelines_* are called there.
+ */
+#ifndef WEIR_PIPELINE_PIPELINE_H
+#define WEIR_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "conf/conf.h"
+#include "pattern/pattern.h"
+#include "pipeline/step.h"
+#include "table/table.h"
+
+struct weir_loop;
+
+enum {
+    WEIR_PIPELINE_SLOTS = 64, /* key slots a shard; part of the format of positions */
+    WEIR_PIPELINE_BATCH_MAX = 10000,
+    WEIR_PIPELINE_CONCURRENCY_MAX = 256,
+};
+
+enum weir_start {
+    WEIR_START_OLDEST, /* what the log still has */
+    WEIR_START_LATEST, /* what comes from now on */
+    WEIR_START_TIME,
+};
+
+/* A pipeline as weir.yaml defines it. Owns its memory; steps hold compiled expressions. */
+struct weir_pipeline_model {
+    struct weir_arena arena;
+    struct weir_str name;
+    struct weir_str table; /* the source */
+    uint64_t batch;        /* records */
+    uint64_t window_ms;
+    uint64_t concurrency; /* batches in flight */
+    enum weir_start start;
+    struct weir_time start_time;
+    struct weir_pattern_set *filter; /* NULL: none. All patterns of it are alternatives */
+    struct weir_expr *when;          /* NULL: none */
+    struct weir_step **steps;
+    size_t step_count;
+    size_t slot_count; /* of events */
+};
+
+/*
+ * Make a model from its node; everything wrong with it goes to the scope's diagnostics.
+ * scope: only arena-less members set (diagnostics, find_table, arg); names and arena are
+ * filled here. Returns a model also when there were errors (destroy it), for further checks.
+ */
+struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *name,
+        const struct weir_conf *node, const struct weir_step_kinds *kinds,
+        struct weir_scope *scope);
+void weir_pipeline_model_destroy(struct weir_pipeline_model *model);
+
+struct weir_pipelines;
+
+struct weir_pipelines_options {
+    struct weir_loop *loop;
+    struct weir_tables *tables;
+    struct weir_metrics *metrics;
+};
+
+/* Make an empty set of running pipelines. */
+struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options *options);
+
+/* Take a model and start it: reads its positions, and goes on where it was. Errors: WEIR_E_IO. */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_add(
+        struct weir_pipelines *pipelines, struct weir_pipeline_model *model, struct weir_err *err);
+
+/*
+ * Stop: batches in flight finish, positions are written, then stopped runs (never inside
+ * this call).
+ */
+void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void *arg), void *arg);
+
+/* Free; must be stopped. NULL is fine. */
+void weir_pipelines_destroy(struct weir_pipelines *pipelines);
+
+/* The catalogue has changed: look again for sources and targets. Any thread. */
+void weir_pipelines_tables_changed(struct weir_pipelines *pipelines);
+
+/* Bring gauges (age of the oldest unprocessed record, records queued) up to date. */
+void weir_pipelines_refresh(struct weir_pipelines *pipelines);
+
+/* Append a JSON array with one object a pipeline: name, state, counts, lag, what blocks it. */
+void weir_pipelines_status(struct weir_pipelines *pipelines, struct weir_buf *buf);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * How far each lane has come. An entry's key is the pipeline's name, a zero byte, the
+ * shard and the lane's range of key slots; its value is a position. A different number of
+ * lanes only means different ranges: what a slot has reached is the furthest entry over it.
+ */
+#include <string.h>
+
+#include "pipeline/pipeline_int.h"
+
+enum { TAIL_BYTES = 4, POSITION_BYTES = 8 };
+
+static struct weir_str position_key(struct weir_arena *arena, struct weir_str name, uint32_t shard,
+        uint32_t first_slot, uint32_t slot_count)
+{
+    char *key = weir_arena_alloc(arena, name.n + 1 + TAIL_BYTES);
+    memcpy(key, name.p, name.n);
+    char *at = key + name.n;
+    at[0] = '\0';
+    at[1] = (char)(shard >> 8);
+    at[2] = (char)shard;
+    at[3] = (char)first_slot;
+    at[4] = (char)slot_count;
+    return weir_str(key, name.n + 1 + TAIL_BYTES);
+}
+
+void weir_position_put(struct weir_txn *txn, const struct weir_lane *lane, struct weir_pos position)
+{
+    struct weir_str key = position_key(&txn->arena, lane->pipeline->model->name,
+            lane->shard->number, lane->first_slot, lane->slot_count);
+    struct weir_str value =
+            weir_arena_str(&txn->arena, weir_str((const char *)&position.seq, POSITION_BYTES));
+    weir_txn_put(txn, WEIR_SPACE_POSITION, key, value);
+}
+
+static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
+        struct weir_pos slots[static WEIR_PIPELINE_SLOTS])
+{
+    uint32_t first = (unsigned char)tail.p[3];
+    uint32_t count = (unsigned char)tail.p[4];
+    struct weir_pos position;
+    memcpy(&position.seq, entry->value.p, POSITION_BYTES);
+    for (uint32_t i = first; i < first + count && i < WEIR_PIPELINE_SLOTS; i++) {
+        slots[i] = position.seq > slots[i].seq ? position : slots[i];
+    }
+}
+
+/* Call for every stored entry of a shard. */
+static enum weir_rc each_entry(struct pipeline *pipeline, uint32_t shard,
+        void (*each)(void *arg, struct weir_str key, const struct weir_entry *entry), void *arg,
+        struct weir_err *err)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena);
+    struct weir_str first = position_key(&arena, pipeline->model->name, shard, 0, 0);
+    struct weir_str prefix = weir_str(first.p, first.n - 2);
+    struct weir_cursor *cursor = weir_cursor_create(pipeline->all->store, WEIR_SPACE_POSITION);
+    enum weir_rc rc = WEIR_OK;
+    for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
+        struct weir_str key;
+        struct weir_entry entry;
+        bool have = false;
+        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
+        if (rc != WEIR_OK || !have || !weir_str_starts(key, prefix)) {
+            break;
+        }
+        if (key.n != first.n || entry.value.n != POSITION_BYTES) {
+            rc = weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
+                    WEIR_STR_ARG(pipeline->model->name));
+            break;
+        }
+        each(arg, key, &entry);
+    }
+    weir_cursor_destroy(cursor);
+    weir_arena_fini(&arena);
+    return rc;
+}
+
+struct load {
+    struct weir_pos *slots;
+    size_t entries;
+};
+
+static void load_entry(void *arg, struct weir_str key, const struct weir_entry *entry)
+{
+    struct load *load = arg;
+    apply_entry(weir_str(key.p + key.n - TAIL_BYTES - 1, TAIL_BYTES + 1), entry, load->slots);
+    load->entries++;
+}
+
+enum weir_rc weir_position_load(struct pipeline *pipeline, uint32_t shard,
+        struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err)
+{
+    memset(slots, 0, WEIR_PIPELINE_SLOTS * sizeof(*slots));
+    struct load load = { slots, 0 };
+    enum weir_rc rc = each_entry(pipeline, shard, load_entry, &load, err);
+    *ret_any = load.entries > 0;
+    return rc;
+}
+
+static void delete_entry(void *arg, struct weir_str key, const struct weir_entry *entry)
+{
+    struct weir_txn *txn = arg;
+    (void)entry;
+    weir_txn_delete(txn, WEIR_SPACE_POSITION, weir_arena_str(&txn->arena, key));
+}
+
+void weir_position_replace(struct weir_txn *txn, struct pipeline *pipeline, struct shard *shard,
+        const struct weir_pos slots[static WEIR_PIPELINE_SLOTS])
+{
+    /* An entry that cannot be read now was read a moment ago; what stays does no harm. */
+    enum weir_rc rc = each_entry(pipeline, shard->number, delete_entry, txn, NULL);
+    (void)rc;
+    for (uint32_t i = 0; i < WEIR_PIPELINE_SLOTS;) {
+        uint32_t count = 1;
+        while (i + count < WEIR_PIPELINE_SLOTS && slots[i + count].seq == slots[i].seq) {
+            count++;
+        }
+        struct weir_str key =
+                position_key(&txn->arena, pipeline->model->name, shard->number, i, count);
+        struct weir_str value =
+                weir_arena_str(&txn->arena, weir_str((const char *)&slots[i].seq, POSITION_BYTES));
+        weir_txn_put(txn, WEIR_SPACE_POSITION, key, value);
+        i += count;
+    }
+}

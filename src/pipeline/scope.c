@@ -1,0 +1,345 @@
+/* Scopes: names of slots, and compiling what weir.yaml says against them. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "pipeline/step.h"
+
+struct weir_expr_env weir_scope_env(const struct weir_scope *scope)
+{
+    return (struct weir_expr_env){ .names = scope->names, .count = scope->count };
+}
+
+static bool is_identifier(struct weir_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && !(i > 0 && c >= '0' && c <= '9')) {
+            return false;
+        }
+    }
+    return name.n > 0;
+}
+
+size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, struct weir_str name,
+        uint64_t depends)
+{
+    if (!is_identifier(name)) {
+        weir_conf_error(scope->diagnostics, at,
+                "'%.*s' is not a name: letters, digits and '_' are expected, a letter first",
+                WEIR_STR_ARG(name));
+        return WEIR_SLOT_NEW;
+    }
+    for (size_t i = 0; i < scope->count; i++) {
+        if (weir_str_eq(weir_str_z(scope->names[i]), name)) {
+            weir_conf_error(
+                    scope->diagnostics, at, "the name '%.*s' is taken already", WEIR_STR_ARG(name));
+            return WEIR_SLOT_NEW;
+        }
+    }
+    if (scope->count == WEIR_SLOTS_MAX) {
+        weir_conf_error(
+                scope->diagnostics, at, "more than %d names in one pipeline", WEIR_SLOTS_MAX);
+        return WEIR_SLOT_NEW;
+    }
+    size_t slot = scope->count++;
+    scope->names[slot] = weir_arena_str(scope->arena, name).p;
+    scope->depends[slot] = depends;
+    return slot;
+}
+
+static bool is_scalar(const struct weir_scope *scope, const struct weir_conf *node)
+{
+    if (node->kind == WEIR_CONF_SCALAR) {
+        return true;
+    }
+    weir_conf_error(scope->diagnostics, node, "an expression is expected here");
+    return false;
+}
+
+struct weir_expr *weir_scope_expr(const struct weir_scope *scope, const struct weir_conf *node)
+{
+    struct weir_expr *expr = NULL;
+    struct weir_err err = { 0 };
+    struct weir_expr_env env = weir_scope_env(scope);
+    if (!is_scalar(scope, node)) {
+        return NULL;
+    }
+    if (weir_expr_compile(&env, node->text, &expr, &err) != WEIR_OK) {
+        weir_conf_error_in(scope->diagnostics, node, err.pos, "%s", err.msg);
+        return NULL;
+    }
+    return expr;
+}
+
+uint64_t weir_scope_expr_depends(const struct weir_scope *scope, const struct weir_expr *expr)
+{
+    uint64_t depends = 0;
+    for (size_t i = 0; i < scope->count; i++) {
+        if (weir_expr_uses(expr, i)) {
+            depends |= scope->depends[i] | (uint64_t)1 << i;
+        }
+    }
+    return depends;
+}
+
+/* --- shapes ------------------------------------------------------------------------ */
+
+enum shape_kind {
+    SHAPE_CONSTANT,
+    SHAPE_TEMPLATE,
+    SHAPE_LIST,
+    SHAPE_MAP,
+};
+
+struct weir_shape {
+    enum shape_kind kind;
+    struct weir_expr_value constant;
+    struct weir_template *template;
+    struct weir_str *names; /* MAP; owned with their text */
+    struct weir_shape **members;
+    size_t count;
+};
+
+void weir_shape_destroy(struct weir_shape *shape)
+{
+    if (shape == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < shape->count; i++) {
+        weir_shape_destroy(shape->members[i]);
+    }
+    weir_free(shape->members);
+    weir_free(shape->names);
+    weir_template_destroy(shape->template);
+    weir_free(shape);
+}
+
+/* Numbers, booleans and null as YAML's core schema reads them. */
+static bool plain_constant(const struct weir_conf *node, struct weir_expr_value *ret_value)
+{
+    struct weir_decimal number;
+    if (node->kind == WEIR_CONF_NULL) {
+        *ret_value = weir_expr_null();
+    } else if (node->quoted) {
+        return false;
+    } else if (weir_str_eq(node->text, WEIR_STR("true"))) {
+        *ret_value = weir_expr_bool(true);
+    } else if (weir_str_eq(node->text, WEIR_STR("false"))) {
+        *ret_value = weir_expr_bool(false);
+    } else if (weir_str_eq(node->text, WEIR_STR("null"))) {
+        *ret_value = weir_expr_null();
+    } else if (weir_decimal_parse(node->text, &number, NULL) == WEIR_OK) {
+        *ret_value = weir_expr_decimal(number);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool compile_scalar(
+        const struct weir_scope *scope, const struct weir_conf *node, struct weir_shape *shape)
+{
+    if (plain_constant(node, &shape->constant)) {
+        shape->kind = SHAPE_CONSTANT;
+        return true;
+    }
+    struct weir_err err = { 0 };
+    struct weir_expr_env env = weir_scope_env(scope);
+    shape->kind = SHAPE_TEMPLATE;
+    if (weir_template_compile(&env, node->text, &shape->template, &err) != WEIR_OK) {
+        weir_conf_error_in(scope->diagnostics, node, err.pos, "%s", err.msg);
+        return false;
+    }
+    return true;
+}
+
+static bool compile_members(
+        const struct weir_scope *scope, const struct weir_conf *node, struct weir_shape *shape)
+{
+    shape->kind = node->kind == WEIR_CONF_MAP ? SHAPE_MAP : SHAPE_LIST;
+    shape->members = weir_alloc_zero(node->count, sizeof(struct weir_shape *));
+    shape->names = weir_alloc_zero(node->count, sizeof(*shape->names));
+    bool ok = true;
+    for (size_t i = 0; i < node->count; i++) {
+        shape->members[i] = weir_scope_shape(scope, &node->items[i]);
+        if (shape->kind == SHAPE_MAP) {
+            shape->names[i] = weir_arena_str(scope->arena, node->names[i].text);
+        }
+        shape->count++;
+        ok = ok && shape->members[i] != NULL;
+    }
+    return ok;
+}
+
+struct weir_shape *weir_scope_shape(const struct weir_scope *scope, const struct weir_conf *node)
+{
+    struct weir_shape *shape = weir_alloc_zero(1, sizeof(*shape));
+    bool nested = node->kind == WEIR_CONF_LIST || node->kind == WEIR_CONF_MAP;
+    bool ok = nested ? compile_members(scope, node, shape) : compile_scalar(scope, node, shape);
+    if (!ok) {
+        weir_shape_destroy(shape);
+        return NULL;
+    }
+    return shape;
+}
+
+uint64_t weir_scope_shape_depends(const struct weir_scope *scope, const struct weir_shape *shape)
+{
+    uint64_t depends = 0;
+    for (size_t i = 0; i < shape->count; i++) {
+        depends |= weir_scope_shape_depends(scope, shape->members[i]);
+    }
+    for (size_t i = 0; shape->kind == SHAPE_TEMPLATE && i < scope->count; i++) {
+        if (weir_template_uses(shape->template, i)) {
+            depends |= scope->depends[i] | (uint64_t)1 << i;
+        }
+    }
+    return depends;
+}
+
+const struct weir_shape *weir_shape_get(const struct weir_shape *shape, struct weir_str name)
+{
+    for (size_t i = 0; shape->kind == SHAPE_MAP && i < shape->count; i++) {
+        if (weir_str_eq(shape->names[i], name)) {
+            return shape->members[i];
+        }
+    }
+    return NULL;
+}
+
+static enum weir_rc eval_list(const struct weir_shape *shape, const struct weir_expr_frame *frame,
+        struct weir_expr_value *ret_value, struct weir_err *err)
+{
+    struct weir_expr_value *items = weir_arena_zero(frame->arena, shape->count, sizeof(*items));
+    for (size_t i = 0; i < shape->count; i++) {
+        enum weir_rc rc = weir_shape_eval(shape->members[i], frame, &items[i], err);
+        if (rc != WEIR_OK) {
+            return rc;
+        }
+    }
+    *ret_value = weir_expr_list(items, shape->count);
+    return WEIR_OK;
+}
+
+/* A member whose value is optional.none() is not there. */
+static bool is_none(const struct weir_expr_value *value)
+{
+    return value->kind == WEIR_EXPR_OPTIONAL && value->as.inner == NULL;
+}
+
+static enum weir_rc eval_map(const struct weir_shape *shape, const struct weir_expr_frame *frame,
+        struct weir_expr_value *ret_value, struct weir_err *err)
+{
+    struct weir_expr_value *pairs = weir_arena_zero(frame->arena, 2 * shape->count, sizeof(*pairs));
+    size_t n = 0;
+    for (size_t i = 0; i < shape->count; i++) {
+        enum weir_rc rc = weir_shape_eval(shape->members[i], frame, &pairs[2 * n + 1], err);
+        if (rc != WEIR_OK) {
+            return weir_fail_in(err, rc, "%.*s: ", WEIR_STR_ARG(shape->names[i]));
+        }
+        if (!is_none(&pairs[2 * n + 1])) {
+            pairs[2 * n] = weir_expr_string(shape->names[i]);
+            n++;
+        }
+    }
+    return weir_expr_map(frame->arena, pairs, n, ret_value, err);
+}
+
+enum weir_rc weir_shape_eval(const struct weir_shape *shape, const struct weir_expr_frame *frame,
+        struct weir_expr_value *ret_value, struct weir_err *err)
+{
+    switch (shape->kind) {
+    case SHAPE_CONSTANT:
+        *ret_value = shape->constant;
+        return WEIR_OK;
+    case SHAPE_TEMPLATE:
+        return weir_template_eval(shape->template, frame, ret_value, err);
+    case SHAPE_LIST:
+        return eval_list(shape, frame, ret_value, err);
+    case SHAPE_MAP:
+        return eval_map(shape, frame, ret_value, err);
+    }
+    return weir_fail(err, WEIR_E_INVALID, "unknown shape");
+}
+
+enum weir_rc weir_shape_item(const struct weir_shape *shape, const struct weir_expr_frame *frame,
+        struct weir_item *ret_item, struct weir_err *err)
+{
+    if (shape->kind != SHAPE_MAP) {
+        return weir_fail(err, WEIR_E_INVALID, "an item is expected: names and values");
+    }
+    struct weir_item_builder *builder = weir_item_begin(frame->arena);
+    for (size_t i = 0; i < shape->count; i++) {
+        struct weir_expr_value value;
+        enum weir_rc rc = weir_shape_eval(shape->members[i], frame, &value, err);
+        if (rc == WEIR_OK && !is_none(&value)) {
+            weir_item_name(builder, shape->names[i]);
+            rc = weir_expr_to_item(builder, &value, err);
+        }
+        if (rc != WEIR_OK) {
+            return weir_fail_in(err, rc, "%.*s: ", WEIR_STR_ARG(shape->names[i]));
+        }
+    }
+    return weir_item_finish(builder, ret_item, err);
+}
+
+/* --- steps -------------------------------------------------------------------------- */
+
+static const struct weir_step_ops *find_kind(const struct weir_step_kinds *kinds,
+        const struct weir_scope *scope, const struct weir_conf *name)
+{
+    const char *names[64];
+    size_t count = kinds->count < WEIR_COUNT(names) ? kinds->count : WEIR_COUNT(names);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = kinds->all[i]->name;
+        if (weir_str_eq(name->text, weir_str_z(names[i]))) {
+            return kinds->all[i];
+        }
+    }
+    weir_conf_unknown(scope->diagnostics, name, "step", names, count);
+    return NULL;
+}
+
+/* The member that names the kind; `id` may stand beside it. */
+static size_t kind_member(const struct weir_conf *node)
+{
+    bool first_is_id = weir_str_eq(node->names[0].text, WEIR_STR("id"));
+    return first_is_id && node->count > 1 ? 1 : 0;
+}
+
+struct weir_step *weir_step_create(
+        const struct weir_step_kinds *kinds, const struct weir_conf *node, struct weir_scope *scope)
+{
+    const struct weir_conf *id = weir_conf_get(node, "id");
+    if (node->kind != WEIR_CONF_MAP || node->count != (id != NULL ? 2u : 1u)) {
+        weir_conf_error(scope->diagnostics, node,
+                "a step is a map with one member, its kind: `- put: {...}` (and optionally `id`)");
+        return NULL;
+    }
+    size_t member = kind_member(node);
+    const struct weir_step_ops *ops = find_kind(kinds, scope, &node->names[member]);
+    if (ops == NULL) {
+        return NULL;
+    }
+    struct weir_step *step = weir_alloc_zero(1, ops->size);
+    step->ops = ops;
+    step->id = id != NULL ? weir_arena_str(scope->arena, id->text) : weir_str_z(ops->name);
+    bool ok = true;
+    if (ops->options != NULL) {
+        ok = weir_conf_options(
+                scope->diagnostics, &node->items[member], ops->name, ops->options, step);
+    }
+    if (ok && ops->check != NULL) {
+        ops->check(step, &node->items[member], scope);
+    }
+    return step;
+}
+
+void weir_step_destroy(struct weir_step *step)
+{
+    if (step != NULL) {
+        step->ops->fini(step);
+        weir_free(step);
+    }
+}

@@ -1,0 +1,223 @@
+/*
+ * Steps: what a pipeline does with the records that pass its filter.
+ *
+ * A step takes a list of events and gives a list of events; it may drop, change or
+ * multiply them, or act: add to the lane's transaction. The runner walks the steps;
+ * a step never calls the next one, so one step can be tested alone and an error is
+ * blamed on the right one.
+ *
+ * An event is a record on its way, with values in numbered slots. A pipeline's scope
+ * gives the slots names: new, old, keys and event from the start, and what `let` and
+ * `each` add. Expressions are compiled against the scope at the step's place.
+ *
+ * All of a batch's effects go into one transaction together with the lane's position.
+ * Reads and writes of items and state go through the lane, which shows a step what
+ * earlier events of the batch have written.
+ */
+#ifndef WEIR_PIPELINE_STEP_H
+#define WEIR_PIPELINE_STEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "conf/conf.h"
+#include "expr/expr.h"
+#include "expr/template.h"
+#include "table/table.h"
+#include "value/record.h"
+
+struct weir_lane;
+struct weir_step;
+
+/* --- scopes: names of slots while configuration is checked ----------------------- */
+
+enum weir_slot {
+    WEIR_SLOT_NEW,
+    WEIR_SLOT_OLD,
+    WEIR_SLOT_KEYS,
+    WEIR_SLOT_EVENT, /* "INSERT", "MODIFY", "REMOVE" */
+    WEIR_SLOT_ITEM,  /* what `map` made */
+    WEIR_SLOT_FIRST_FREE,
+    WEIR_SLOTS_MAX = 64,
+};
+
+struct weir_scope {
+    struct weir_arena *arena; /* of the pipeline */
+    struct weir_diagnostics *diagnostics;
+    const char *names[WEIR_SLOTS_MAX];
+    uint64_t depends[WEIR_SLOTS_MAX]; /* bit i: the slot's value is made from slot i */
+    size_t count;
+    /* A table by name, from the configuration or the catalogue; NULL when none is known. */
+    const struct weir_table *(*find_table)(void *arg, struct weir_str name);
+    void *arg;
+};
+
+/* The environment of the names so far, for compiling. Borrowed from the scope. */
+struct weir_expr_env weir_scope_env(const struct weir_scope *scope);
+
+/*
+ * Add a name; complains about one that is taken or is no identifier. depends: the slots its
+ * value is made from. Returns its slot, or WEIR_SLOT_NEW when there was something to complain
+ * about.
+ */
+size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, struct weir_str name,
+        uint64_t depends);
+
+/* Compile a scalar as an expression; complains and returns NULL when it is wrong. The caller
+ * destroys it. */
+struct weir_expr *weir_scope_expr(const struct weir_scope *scope, const struct weir_conf *node);
+
+/* A value of the configuration in which every string is a template: maps and lists nest. */
+struct weir_shape;
+
+/* Compile; complains and returns NULL when something is wrong. The caller destroys it. */
+struct weir_shape *weir_scope_shape(const struct weir_scope *scope, const struct weir_conf *node);
+void weir_shape_destroy(struct weir_shape *shape);
+
+/* The slots that a shape's or an expression's value is made from, through `let` too. */
+uint64_t weir_scope_shape_depends(const struct weir_scope *scope, const struct weir_shape *shape);
+uint64_t weir_scope_expr_depends(const struct weir_scope *scope, const struct weir_expr *expr);
+
+/* A member of a shape that is a map, or NULL. */
+const struct weir_shape *weir_shape_get(const struct weir_shape *shape, struct weir_str name);
+
+/* Evaluate to a value. Errors: WEIR_E_INVALID (names the member), WEIR_E_LIMIT. */
+WEIR_MUST_CHECK enum weir_rc weir_shape_eval(const struct weir_shape *shape,
+        const struct weir_expr_frame *frame, struct weir_expr_value *ret_value,
+        struct weir_err *err);
+
+/*
+ * Evaluate a shape that is a map to an item in the frame's arena. Members without a value
+ * (optional.none()) are left out. Errors: as weir_shape_eval.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_shape_item(const struct weir_shape *shape,
+        const struct weir_expr_frame *frame, struct weir_item *ret_item, struct weir_err *err);
+
+/* --- events ----------------------------------------------------------------------- */
+
+struct weir_event {
+    const struct weir_record *record;
+    size_t record_index;           /* of the batch */
+    struct weir_expr_value *slots; /* as many as the pipeline's scope has */
+};
+
+struct weir_events {
+    struct weir_event *all; /* in the lane's arena */
+    size_t count;
+    size_t capacity;
+};
+
+/* Append an event; its slots are shared with the one it was made from unless copied. */
+void weir_events_add(struct weir_lane *lane, struct weir_events *events, struct weir_event event);
+
+/* A copy of an event's slots, to be changed. */
+struct weir_expr_value *weir_event_copy_slots(struct weir_lane *lane, struct weir_event event);
+
+/* --- what a step may ask of its lane ------------------------------------------------ */
+
+/* The memory of the batch. */
+struct weir_arena *weir_lane_arena(struct weir_lane *lane);
+
+/* The frame to evaluate an event's expressions in. */
+struct weir_expr_frame weir_lane_frame(struct weir_lane *lane, struct weir_event event);
+
+/*
+ * The record cannot be processed: it is reported with its event id and key, counted, and
+ * left out; nothing of it is committed. The step goes on with the other events.
+ */
+void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
+
+/* The pipeline's name, and a log line about it. */
+struct weir_str weir_lane_pipeline(const struct weir_lane *lane);
+
+/*
+ * A table to write to, valid until the batch ends. Errors: WEIR_E_NOT_FOUND (answer BLOCKED).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_table(struct weir_lane *lane, struct weir_str name,
+        const struct weir_table **ret_table, struct weir_err *err);
+
+/* An item as the batch has it so far; empty: none. Valid until the batch ends. Errors: WEIR_E_IO.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_get_item(struct weir_lane *lane,
+        const struct weir_table *table, struct weir_str key, struct weir_item *ret_item,
+        struct weir_err *err);
+
+/* Set an item (empty: delete). Key and item must live until the batch ends. Errors: WEIR_E_IO. */
+WEIR_MUST_CHECK enum weir_rc weir_lane_put_item(struct weir_lane *lane, struct weir_event event,
+        const struct weir_table *table, struct weir_str key, struct weir_item item,
+        struct weir_err *err);
+
+/*
+ * The step's keyed state as the batch has it so far; empty: none. The key is the step's own.
+ * Errors: WEIR_E_IO.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_get_state(struct weir_lane *lane,
+        const struct weir_step *step, struct weir_str key, struct weir_str *ret_value,
+        struct weir_err *err);
+
+/*
+ * Set state (an empty value deletes it), with a time after which it goes by itself (0: never).
+ * The value must live until the batch ends. Errors: WEIR_E_IO.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_put_state(struct weir_lane *lane,
+        const struct weir_step *step, struct weir_str key, struct weir_str value,
+        struct weir_time expires, struct weir_err *err);
+
+/* The encoded key of the record's source item. */
+struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);
+
+/* --- steps ------------------------------------------------------------------------------ */
+
+enum weir_verdict {
+    WEIR_STEP_DONE,    /* out is filled, parts of the transaction are added */
+    WEIR_STEP_BLOCKED, /* the target is not there now: wait, no retry is used; err says why */
+    WEIR_STEP_RETRY,   /* transient: the same events again after a pause; err says why */
+};
+
+struct weir_step_ops {
+    const char *name;
+    const char *help;                  /* one sentence */
+    const struct weir_option *options; /* ends with .name == NULL; NULL: check reads the node */
+    size_t size;                       /* of the kind's struct; the registry allocates it zeroed */
+    bool writes; /* adds to the transaction: a record that fails here or later is taken out of it */
+
+    /*
+     * Optional. Options are set; complain through the scope's diagnostics, compile
+     * expressions, add names. Opens nothing.
+     */
+    void (*check)(struct weir_step *step, const struct weir_conf *node, struct weir_scope *scope);
+
+    /*
+     * Required. Never blocks the loop. Events and their values are borrowed until the
+     * lane's batch ends.
+     */
+    enum weir_verdict (*run)(struct weir_step *step, struct weir_lane *lane,
+            const struct weir_events *in, struct weir_events *out, struct weir_err *err);
+
+    /* Required. Accepts a half-built step; must not fail. */
+    void (*fini)(struct weir_step *step);
+};
+
+/* What every step has; kinds embed it first. */
+struct weir_step {
+    const struct weir_step_ops *ops;
+    struct weir_str id; /* names its state: the kind, or what `id` says */
+};
+
+/* The kinds, given to the pipeline by who knows them (step/registry.c). */
+struct weir_step_kinds {
+    const struct weir_step_ops *const *all;
+    size_t count;
+};
+
+/*
+ * Make a step from its node, a map with one member named as the kind (and optionally `id`).
+ * Complains and returns NULL when something is wrong.
+ */
+struct weir_step *weir_step_create(const struct weir_step_kinds *kinds,
+        const struct weir_conf *node, struct weir_scope *scope);
+void weir_step_destroy(struct weir_step *step);
+
+#endif
