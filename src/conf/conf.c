@@ -724,9 +724,9 @@ static size_t find_bad_byte(struct weir_str text)
 
 /*
  * What must not reach the parser: bytes that are not text, and carriage returns on
- * their own, whose lines libfyaml measures wrongly inside double quotes; directives,
- * which take it quadratic time; and more of a flow list than fits, because it keeps
- * all of one in memory before it delivers the first event.
+ * their own, whose lines libfyaml measures wrongly inside double quotes; directives
+ * and runs of empty lines, which take it quadratic time; and more of a flow list than fits, because
+ * it keeps all of one in memory before it delivers the first event.
  */
 static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
 {
@@ -741,9 +741,19 @@ static enum weir_rc check_text(struct builder *builder, struct weir_err *err)
         return weir_fail_at(err, WEIR_E_INVALID, bad, "configuration is not UTF-8 text");
     }
     size_t flow = 0;
+    size_t blank = 0; /* line ends since the last character that is no white space */
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         flow += c == '[' || c == '{' || c == ',';
+        blank += c == '\n';
+        blank = strchr(" \t\r\n", c) != NULL ? blank : 0;
+        if (blank > WEIR_CONF_MAX_BLANK) {
+            place(builder, &at, i);
+            weir_conf_error(builder->diagnostics, &at, "more than %d empty lines in a row",
+                    WEIR_CONF_MAX_BLANK);
+            return weir_fail_at(err, WEIR_E_TOO_LARGE, i,
+                    "configuration has more than %d empty lines in a row", WEIR_CONF_MAX_BLANK);
+        }
         if (c == '%' && (i == 0 || text.p[i - 1] == '\n')) {
             place(builder, &at, i);
             weir_conf_error(builder->diagnostics, &at,

@@ -117,7 +117,7 @@ void weir_diagnostics_write(const struct weir_diagnostics *diagnostics, struct w
  *
  * Errors: WEIR_E_INVALID (see diagnostics), WEIR_E_TOO_LARGE (text over 4 MiB, depth
  * over 64, over 100,000 nodes with aliases counted as what they stand for, over 1,000
- * anchors, over 200,000 brackets, braces and commas).
+ * anchors, over 200,000 brackets, braces and commas, over 100 empty lines in a row).
  */
 WEIR_MUST_CHECK enum weir_rc weir_conf_parse(struct weir_arena *arena, struct weir_str text,
         struct weir_diagnostics *diagnostics, const struct weir_conf **ret_root,

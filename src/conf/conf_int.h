@@ -10,6 +10,7 @@ enum {
     WEIR_CONF_MAX_NODES = 100000,
     WEIR_CONF_MAX_ANCHORS = 1000,
     WEIR_CONF_MAX_FLOW = 2 * WEIR_CONF_MAX_NODES, /* brackets, braces and commas in the text */
+    WEIR_CONF_MAX_BLANK = 100,                    /* empty lines in a row */
     WEIR_CONF_MAX_NAMED = 64,
     WEIR_CONF_MAX_SECRET = 1 << 20, /* bytes of a file named by !file */
 };

@@ -224,6 +224,12 @@ static void test_limits(void **state)
     assert_int_equal(parsed.rc, WEIR_E_TOO_LARGE);
     assert_string_equal(complaints(&parsed), "weir.yaml: error: larger than 4 MiB\n");
     parse_end(&parsed);
+    memset(large, '\n', 101);
+    parse_str(&parsed, weir_str(large, 101));
+    assert_int_equal(parsed.rc, WEIR_E_TOO_LARGE);
+    assert_string_equal(
+            complaints(&parsed), "weir.yaml:101:1: error: more than 100 empty lines in a row\n");
+    parse_end(&parsed);
     memset(large, '[', 200001);
     parse_str(&parsed, weir_str(large, 200001));
     assert_int_equal(parsed.rc, WEIR_E_TOO_LARGE);
@@ -294,7 +300,10 @@ static void test_files(void **state)
     snprintf(config, sizeof(config), "%s/weir.yaml", folder);
     snprintf(secret, sizeof(secret), "%s/token", folder);
     write_file(secret, "s3cret\n\n");
-    write_file(config, "token: !file token\nnone: !file nowhere\n");
+    char windows[64];
+    snprintf(windows, sizeof(windows), "%s/windows", folder);
+    write_file(windows, "w\r\n");
+    write_file(config, "token: !file token\nnone: !file nowhere\nwindows: !file windows\n");
 
     struct parsed parsed;
     parse(&parsed, "");
@@ -306,6 +315,7 @@ static void test_files(void **state)
     const struct weir_conf *token = weir_conf_get(root, "token");
     assert_true(weir_str_eq(token->text, WEIR_STR("s3cret\n")));
     assert_true(token->secret);
+    assert_true(weir_str_eq(weir_conf_get(root, "windows")->text, WEIR_STR("w")));
     assert_int_equal(parsed.diagnostics.errors, 1);
     assert_int_equal(parsed.diagnostics.all[0].line, 2);
     assert_non_null(strstr(parsed.diagnostics.all[0].text, "/nowhere"));
@@ -319,6 +329,7 @@ static void test_files(void **state)
     parse_end(&parsed);
     unlink(config);
     unlink(secret);
+    unlink(windows);
     rmdir(folder);
 }
 
@@ -406,6 +417,7 @@ static void test_places_inside_scalars(void **state)
     assert_inside("a: x +\n   foo\n", "foo", 2, 4);
     assert_inside("a: 'x +\n\n  foo'\n", "foo", 3, 3);
     assert_inside("a: \"x +\\\n  foo\"\n", "foo", 2, 3);
+    assert_inside("a: \"x\n\n  \\ foo\"\n", "foo", 3, 5);
     assert_inside("a: |\n  one\n\n    two\n  three foo\n", "foo", 5, 9);
     assert_inside("a: |\n  one\n\n    two\n  three foo\n", "two", 4, 5);
     assert_inside("a: |-   # why | \n\n  one\n", "one", 3, 3);
