@@ -341,6 +341,9 @@ struct weir_date {
 
 void weir_date_of(int64_t seconds, struct weir_date *ret);
 
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
+int64_t weir_days_of(int64_t year, int month, int day);
+
 size_t weir_timestamp_format(struct weir_moment moment, char text[static WEIR_TIMESTAMP_TEXT]);
 bool weir_timestamp_parse(struct weir_str text, struct weir_moment *ret_moment);
 bool weir_timestamp_in_range(struct weir_moment moment);

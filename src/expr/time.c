@@ -15,7 +15,7 @@ bool weir_timestamp_in_range(struct weir_moment moment)
 }
 
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
-static int64_t days_of(int64_t year, int month, int day)
+int64_t weir_days_of(int64_t year, int month, int day)
 {
     /* Count from March, so that the leap day is the year's last. */
     int64_t y = (month <= 2 ? year - 1 : year) + 400; /* never negative */
@@ -41,17 +41,17 @@ void weir_date_of(int64_t seconds, struct weir_date *ret)
     if (day < 0) {
         year = 1970 + day / 365 - 1;
     }
-    while (days_of(year + 1, 1, 1) <= day) {
-        year += (day - days_of(year + 1, 1, 1)) / 366 + 1;
+    while (weir_days_of(year + 1, 1, 1) <= day) {
+        year += (day - weir_days_of(year + 1, 1, 1)) / 366 + 1;
     }
     int month = 1;
-    while (month < 12 && days_of(year, month + 1, 1) <= day) {
+    while (month < 12 && weir_days_of(year, month + 1, 1) <= day) {
         month++;
     }
     ret->year = (int)year;
     ret->month = month;
-    ret->day = (int)(day - days_of(year, month, 1)) + 1;
-    ret->year_day = (int)(day - days_of(year, 1, 1));
+    ret->day = (int)(day - weir_days_of(year, month, 1)) + 1;
+    ret->year_day = (int)(day - weir_days_of(year, 1, 1));
 }
 
 /* Write a fraction of a second without trailing zeros, ".5", or nothing. */
@@ -137,8 +137,8 @@ static int32_t fraction(struct reader *reader)
 
 static int month_days(int year, int month)
 {
-    return (int)(days_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
-                 days_of(year, month, 1));
+    return (int)(weir_days_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+                 weir_days_of(year, month, 1));
 }
 
 /* "Z" or "+hh:mm" as seconds. */
@@ -179,7 +179,7 @@ bool weir_timestamp_parse(struct weir_str text, struct weir_moment *ret_moment)
     }
     int32_t offset = zone(&reader);
     moment.seconds =
-            days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+            weir_days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
     *ret_moment = moment;
     return !reader.failed && reader.at == text.n && weir_timestamp_in_range(moment);
 }
