@@ -48,6 +48,22 @@ size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, stru
     return slot;
 }
 
+bool weir_fan_out_possible(const struct weir_expr_value *value)
+{
+    return value->kind == WEIR_EXPR_LIST || value->kind == WEIR_EXPR_SET ||
+           value->kind == WEIR_EXPR_MAP;
+}
+
+struct weir_expr_value weir_fan_out_element(const struct weir_expr_value *value, size_t i)
+{
+    if (value->kind != WEIR_EXPR_MAP) {
+        return weir_expr_at(value, i);
+    }
+    struct weir_expr_value key;
+    weir_expr_pair_at(value, i, &key);
+    return key;
+}
+
 static bool is_scalar(const struct weir_scope *scope, const struct weir_conf *node)
 {
     if (node->kind == WEIR_CONF_SCALAR) {

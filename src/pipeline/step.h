@@ -49,6 +49,7 @@ struct weir_scope {
     const char *names[WEIR_SLOTS_MAX];
     uint64_t depends[WEIR_SLOTS_MAX]; /* bit i: the slot's value is made from slot i */
     size_t count;
+    uint64_t fan_outs; /* bit i: slot i is an element of an `each`: its step multiplies events */
     /* A table by name, from the configuration or the catalogue; NULL when none is known. */
     const struct weir_table *(*find_table)(void *arg, struct weir_str name);
     void *arg;
@@ -64,6 +65,10 @@ struct weir_expr_env weir_scope_env(const struct weir_scope *scope);
  */
 size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, struct weir_str name,
         uint64_t depends);
+
+/* Whether a value can be fanned out over, and its i-th element (a map's: the key). */
+bool weir_fan_out_possible(const struct weir_expr_value *value);
+struct weir_expr_value weir_fan_out_element(const struct weir_expr_value *value, size_t i);
 
 /* Compile a scalar as an expression; complains and returns NULL when it is wrong. The caller
  * destroys it. */

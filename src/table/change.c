@@ -134,8 +134,8 @@ static void change_timer(const struct weir_table *table, struct weir_change_sink
 {
     struct weir_time before = { 0 };
     struct weir_time after = { 0 };
-    bool had = weir_ttl_due(table, of->before, &before);
-    bool has = weir_ttl_due(table, of->after, &after);
+    bool had = weir_table_expires(table, of->before, &before);
+    bool has = weir_table_expires(table, of->after, &after);
     if (had == has && before.ms == after.ms) {
         return;
     }

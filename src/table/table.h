@@ -239,6 +239,10 @@ struct weir_write {
 WEIR_MUST_CHECK enum weir_rc weir_table_write(
         struct weir_write *write, struct weir_txn *txn, struct weir_err *err);
 
+/* When an item expires by the table's time-to-live attribute; false: never. */
+bool weir_table_expires(
+        const struct weir_table *table, struct weir_item item, struct weir_time *ret_due);
+
 /* Where changes go: a transaction or a view. */
 struct weir_change_sink {
     void (*add)(struct weir_change_sink *sink, const struct weir_change *change);

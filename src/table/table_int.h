@@ -69,9 +69,6 @@ WEIR_MUST_CHECK enum weir_rc weir_key_schema_pick(const struct weir_key_schema *
         const struct weir_key_schema *second, struct weir_item item, struct weir_arena *arena,
         struct weir_item *ret_keys, struct weir_err *err);
 
-/* ttl.c: when an item expires by the table's attribute; false: never. */
-bool weir_ttl_due(const struct weir_table *table, struct weir_item item, struct weir_time *ret_due);
-
 /* ttl.c: the name of an item's timer (key empty: of the job that covers existing items). */
 struct weir_str weir_ttl_name(struct weir_arena *arena, uint32_t space, struct weir_str key);
 

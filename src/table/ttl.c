@@ -14,7 +14,8 @@ enum { SPACE_BYTES = 4, JOB_ITEMS = 500 };
 /* DynamoDB leaves items alone whose time is more than five years past. */
 static const int64_t too_old_ms = 5ll * 365 * 24 * 3600 * 1000;
 
-bool weir_ttl_due(const struct weir_table *table, struct weir_item item, struct weir_time *ret_due)
+bool weir_table_expires(
+        const struct weir_table *table, struct weir_item item, struct weir_time *ret_due)
 {
     if (item.n == 0) {
         return false;
@@ -86,7 +87,7 @@ static enum weir_rc run_expire(struct weir_op *base, struct weir_view *view, str
     };
     struct weir_time due;
     int64_t now = weir_view_time(view).ms;
-    if (!weir_ttl_due(op->table, change.before, &due) || due.ms > now ||
+    if (!weir_table_expires(op->table, change.before, &due) || due.ms > now ||
             due.ms < now - too_old_ms) {
         return WEIR_OK;
     }
@@ -126,7 +127,7 @@ static enum weir_rc run_job(struct weir_op *base, struct weir_view *view, struct
         }
         struct weir_time due;
         struct weir_item item = { entry.value.p, entry.value.n };
-        if (weir_ttl_due(op->table, item, &due)) {
+        if (weir_table_expires(op->table, item, &due)) {
             struct weir_str name = weir_ttl_name(arena, op->table->space, key);
             weir_view_put(view, WEIR_SPACE_TIMER, weir_timer_key(arena, due, WEIR_TIMER_TTL, name),
                     WEIR_STR(""));
