@@ -302,7 +302,7 @@ static void prepare_regex(struct resolver *resolver, struct weir_node *node)
     }
     struct weir_err err;
     enum weir_rc rc = weir_regex_compile(
-            &resolver->expr->arena, pattern->as.constant.as.str, &node->regex, &err);
+            &resolver->expr->arena, pattern->as.constant.as.str, true, &node->regex, &err);
     if (rc != WEIR_OK && !resolver->env->open) {
         fail(resolver, pattern->pos, "%s", err.msg);
     }

@@ -83,9 +83,12 @@ bool weir_fn_matches(const struct weir_call *call, struct weir_expr_value *ret)
         if (!weir_run_pay(run, 50 + pattern.n * 4)) {
             return false;
         }
-        enum weir_rc rc = weir_regex_compile(run->arena, pattern, &regex, &err);
+        enum weir_rc rc = weir_regex_compile(run->arena, pattern, false, &regex, &err);
         if (rc != WEIR_OK) {
             return weir_run_fail(run, "%s", err.msg);
+        }
+        if (!weir_run_pay(run, weir_regex_cost(regex))) {
+            return false;
         }
         if (run->arena->used_bytes > run->limit_bytes) {
             return weir_run_fail_limit(run, "bytes of memory");
@@ -93,7 +96,7 @@ bool weir_fn_matches(const struct weir_call *call, struct weir_expr_value *ret)
     }
     struct weir_str text = call->args[0].as.str;
     return weir_run_pay(run, (text.n * weir_regex_cost(regex)) / 16) &&
-           give_bool(ret, weir_regex_search(regex, text, run->arena));
+           give_bool(ret, weir_regex_search(regex, text));
 }
 
 /* --- positions ----------------------------------------------------------- */

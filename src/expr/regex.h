@@ -20,21 +20,18 @@
 struct weir_regex;
 
 /*
- * Compile a pattern (valid UTF-8) into the arena.
+ * Compile a pattern (valid UTF-8) into the arena. Making it deterministic costs more now
+ * and less for each byte of text later: for patterns that are used many times.
  * Errors: WEIR_E_INVALID (syntax), WEIR_E_LIMIT (repetition over 1000, program too
  * large, nested too deep); err->pos is the byte offset in the pattern.
  */
 WEIR_MUST_CHECK enum weir_rc weir_regex_compile(struct weir_arena *arena, struct weir_str pattern,
-        const struct weir_regex **ret_regex, struct weir_err *err);
+        bool deterministic, const struct weir_regex **ret_regex, struct weir_err *err);
 
-/*
- * Whether the pattern matches anywhere in the text (valid UTF-8). The arena serves
- * for working memory of patterns that are not deterministic; nothing of it is needed afterwards.
- */
-bool weir_regex_search(
-        const struct weir_regex *regex, struct weir_str text, struct weir_arena *arena);
+/* Whether the pattern matches anywhere in the text (valid UTF-8). Any thread. */
+bool weir_regex_search(const struct weir_regex *regex, struct weir_str text);
 
-/* Steps that one byte of text can cost at worst: 1 for a deterministic pattern. */
+/* What one byte of text can cost at worst, in states: 1 for a deterministic pattern. */
 size_t weir_regex_cost(const struct weir_regex *regex);
 
 #endif
