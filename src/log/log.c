@@ -178,6 +178,7 @@ static enum weir_rc await_next(struct weir_log *log, bool urgent, struct weir_er
     }
     bool usable = log->next.ready && (urgent || !log->next.urgent_only);
     struct weir_err why = log->why;
+    log->refusing = !usable;
     weir_mutex_unlock(&log->mutex);
     return usable ? WEIR_OK
                   : weir_fail(err, WEIR_E_READ_ONLY, "no segment to write to: %s", why.msg);
@@ -281,31 +282,35 @@ static size_t transaction_bytes(const struct weir_change *changes, size_t count)
     return n;
 }
 
-/* On a full disk ordinary transactions stop while there is still room for urgent ones. */
-static bool is_reserved(struct weir_log *log, uint64_t bytes)
+/* Whether a transaction of so many bytes would take room kept back for urgent ones. */
+static bool takes_reserve(const struct weir_log_writer *writer, uint64_t bytes)
 {
-    const struct weir_log_writer *writer = &log->writer;
     uint64_t end = writer->offset + writer->group_bytes + bytes;
-    return atomic_load(&log->full) &&
-           (writer->was_ballast || end > writer->id.bytes - writer->id.bytes / RESERVE_SHARE);
+    return writer->was_ballast || end > writer->id.bytes - writer->id.bytes / RESERVE_SHARE;
 }
 
-/* Whether a transaction may be added, from a disk that may be full. Errors: WEIR_E_READ_ONLY. */
+/*
+ * Ordinary transactions stop while there is still room for urgent ones, unless the next
+ * segment is there. Waits until that is known. Errors: WEIR_E_READ_ONLY.
+ */
 static enum weir_rc check_reserve(struct weir_log *log, uint64_t bytes, struct weir_err *err)
 {
-    if (!is_reserved(log, bytes)) {
+    if (!takes_reserve(&log->writer, bytes)) {
         return WEIR_OK;
     }
-    if (log->no_thread && log->writer.group_bytes == 0) {
+    if (log->no_thread && (!log->next.ready || atomic_load(&log->full))) {
         weir_log_work(log);
-        if (!is_reserved(log, bytes)) {
-            return WEIR_OK;
-        }
     }
     weir_mutex_lock(&log->mutex);
+    while (!log->next.ready && !atomic_load(&log->full)) {
+        weir_condition_wait(&log->done, &log->mutex);
+    }
+    bool refuse = atomic_load(&log->full);
     struct weir_err why = log->why;
+    log->refusing = refuse;
     weir_mutex_unlock(&log->mutex);
-    return weir_fail(err, WEIR_E_READ_ONLY, "no segment can be prepared: %s", why.msg);
+    return refuse ? weir_fail(err, WEIR_E_READ_ONLY, "no segment can be prepared: %s", why.msg)
+                  : WEIR_OK;
 }
 
 enum weir_rc weir_log_add(struct weir_log *log, struct weir_change *changes, size_t count,
@@ -504,8 +509,8 @@ bool weir_log_is_read_only(struct weir_log *log, struct weir_err *ret_why)
     weir_mutex_lock(&log->mutex);
     const struct weir_log_segment *last = last_segment(log);
     bool little_left = last->id.bytes - last->end <= last->id.bytes / RESERVE_SHARE;
-    bool read_only =
-            atomic_load(&log->full) && (log->ballast_in_use || log->needs_roll || little_left);
+    bool read_only = atomic_load(&log->full) &&
+                     (log->refusing || log->ballast_in_use || log->needs_roll || little_left);
     if (read_only && ret_why != NULL) {
         weir_fail(ret_why, WEIR_E_READ_ONLY, "no segment can be prepared: %s", log->why.msg);
     }

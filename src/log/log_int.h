@@ -318,9 +318,10 @@ struct weir_log {
     _Atomic bool stop;
     /* shared */
     bool trimming;
-    bool work_failed;                  /* the thread waits before it tries again */
-    bool ballast_in_use;               /* the segment being written was the ballast */
-    bool needs_roll;                   /* nothing more can be written to the last segment */
+    bool work_failed;    /* the thread waits before it tries again */
+    bool ballast_in_use; /* the segment being written was the ballast */
+    bool refusing;       /* an ordinary transaction was refused since the disk is full */
+    bool needs_roll;     /* nothing more can be written to the last segment */
     struct weir_log_segment *segments; /* owned; numbers in a row; the last is being written */
     size_t segment_count;
     size_t segment_capacity;

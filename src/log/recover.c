@@ -13,7 +13,8 @@
 
 enum {
     WINDOW_BYTES = 1024 * 1024,
-    CUT_BYTES = 4096, /* zeroed where a torn tail was cut */
+    PEEK_BYTES = 64 * 1024, /* enough for most first frames and footers */
+    CUT_BYTES = 4096,       /* zeroed where a torn tail was cut */
 };
 
 /* Part of a segment file in memory. */
@@ -22,6 +23,7 @@ struct window {
     struct weir_file *file; /* owned */
     uint8_t *p;             /* owned */
     size_t capacity;
+    size_t chunk;   /* bytes to read at least; 0: WINDOW_BYTES */
     uint64_t begin; /* offset of p[0] */
     size_t n;
 };
@@ -39,7 +41,8 @@ static enum weir_rc window_get(struct window *window, uint64_t offset, size_t wa
     uint64_t left = window->id.bytes > offset ? window->id.bytes - offset : 0;
     want = want < left ? want : (size_t)left;
     if (offset < window->begin || offset + want > window->begin + window->n) {
-        size_t n = want > WINDOW_BYTES ? want : WINDOW_BYTES;
+        size_t chunk = window->chunk > 0 ? window->chunk : WINDOW_BYTES;
+        size_t n = want > chunk ? want : chunk;
         n = n < left ? n : (size_t)left;
         if (n > window->capacity) {
             window->p = weir_realloc(window->p, n, 1);
@@ -275,13 +278,9 @@ static int compare_numbers(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* Make the folder if it is missing, and list it. */
-static enum weir_rc read_folder(struct weir_log *log, struct folder *folder, struct weir_err *err)
+/* Make it durable that the folder is in its parent. */
+static enum weir_rc sync_parent(struct weir_log *log, struct weir_err *err)
 {
-    enum weir_rc rc = log->fs->ops->make_dir(log->fs, log->dir, err);
-    if (rc != WEIR_OK) {
-        return rc;
-    }
     char parent[WEIR_LOG_PATH / 2];
     memcpy(parent, log->dir, sizeof(parent));
     char *slash = strrchr(parent, '/');
@@ -290,14 +289,24 @@ static enum weir_rc read_folder(struct weir_log *log, struct folder *folder, str
     } else {
         slash[slash == parent ? 1 : 0] = '\0';
     }
-    rc = log->fs->ops->sync_dir(log->fs, parent, err);
+    return log->fs->ops->sync_dir(log->fs, parent, err);
+}
+
+/* Make the folder if it is missing, and list it. */
+static enum weir_rc read_folder(struct weir_log *log, struct folder *folder, struct weir_err *err)
+{
+    enum weir_rc rc = log->fs->ops->make_dir(log->fs, log->dir, err);
     if (rc == WEIR_OK) {
         rc = log->fs->ops->list(log->fs, log->dir, note_name, folder, err);
     }
-    if (rc == WEIR_OK && folder->segments.count > 0) {
-        qsort(folder->segments.numbers, folder->segments.count, sizeof(uint64_t), compare_numbers);
+    if (rc != WEIR_OK) {
+        return rc;
     }
-    return rc;
+    if (folder->segments.count == 0) {
+        return sync_parent(log, err);
+    }
+    qsort(folder->segments.numbers, folder->segments.count, sizeof(uint64_t), compare_numbers);
+    return WEIR_OK;
 }
 
 static bool has_segment_size(struct weir_log *log, const char *path)
@@ -394,7 +403,7 @@ static enum weir_rc read_finished(
         struct weir_log *log, struct weir_log_segment *segment, struct weir_err *err)
 {
     uint64_t number = segment->id.number;
-    WEIR_AUTO_FINI(window) struct window window = { 0 };
+    WEIR_AUTO_FINI(window) struct window window = { .chunk = PEEK_BYTES };
     enum weir_rc rc = window_open(log, number, &window, err);
     enum weir_log_frame_state state = WEIR_LOG_FRAME_INVALID;
     struct weir_log_frame frame;
@@ -419,6 +428,7 @@ static enum weir_rc read_finished(
         return WEIR_OK;
     }
     struct walk walk;
+    window.chunk = WINDOW_BYTES;
     rc = walk_groups(&window, segment->end, &segment->index, &walk, err);
     if (rc == WEIR_OK && walk.end != segment->end) {
         return damaged(err, number, walk.end, "a frame is invalid, and later groups follow");
@@ -536,7 +546,7 @@ static enum weir_rc resume(
     }
     struct weir_log_segment *segment = &log->segments[at];
     struct weir_log_writer *writer = &log->writer;
-    WEIR_AUTO_FINI(window) struct window window = { 0 };
+    WEIR_AUTO_FINI(window) struct window window = { .chunk = PEEK_BYTES };
     rc = window_open(log, segment->id.number, &window, err);
     if (rc == WEIR_OK) {
         rc = settle(log, &window, walk, err);

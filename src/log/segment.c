@@ -214,6 +214,7 @@ static void prepare_next(struct weir_log *log, uint64_t number, bool has_ballast
     if (failed) {
         log->why = err;
     }
+    log->refusing = log->refusing && failed;
     atomic_store(&log->full, failed);
     weir_log_count(log);
     weir_condition_broadcast(&log->done);
@@ -243,6 +244,7 @@ static void make_ballast(struct weir_log *log)
     if (rc == WEIR_OK) {
         log->has_ballast = true;
         log->next.urgent_only = false;
+        log->refusing = false;
         atomic_store(&log->full, false);
     } else if (log->next.urgent_only) {
         log->why = err;

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "../test.h"
@@ -7,6 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "log/log.h"
+#include "simulated_disk.h"
 
 struct fixture {
     struct weir_fs *fs;
@@ -276,6 +278,360 @@ static void rolls_and_reads_from_disk(void **state)
     rolls_over_segments(1);
 }
 
+/* Half a hundred segments' worth is too slow here: two of 2 MiB with rare records in between. */
+static void an_index_skips_what_is_not_asked_for(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(2 * 1024 * 1024, 1);
+    struct weir_pos rare[8];
+    for (int i = 0; i < 2000; i++) {
+        add_record(f, 1, i % 4, 2000);
+        if (i % 250 == 100) {
+            rare[i / 250] = add_record(f, 2, 7, 100);
+        }
+        if (i % 8 == 7) {
+            commit(f);
+        }
+    }
+    commit(f);
+    reopen(f);
+    struct weir_log_extent extent;
+    weir_log_extent(f->log, 2, 7, &extent);
+    assert_int_equal(extent.count, 8);
+    assert_int_equal(extent.first.seq, rare[0].seq);
+    assert_int_equal(extent.last.seq, rare[7].seq);
+    weir_log_extent(f->log, 1, WEIR_LOG_ANY_SHARD, &extent);
+    assert_int_equal(extent.count, 2000);
+    weir_log_extent(f->log, 1, 3, &extent);
+    assert_int_equal(extent.count, 500);
+    weir_log_extent(f->log, 3, WEIR_LOG_ANY_SHARD, &extent);
+    assert_int_equal(extent.count, 0);
+    struct weir_log_filter filter = { .space = 2, .shard = 7 };
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ 0 }), 8);
+    assert_int_equal(count_from(f, filter, rare[3]), 4);
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ rare[3].seq - 1 }), 5);
+    filter.shard = WEIR_LOG_ANY_SHARD;
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ 0 }), 8);
+    filter.space = 1;
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ 0 }), 2000);
+    filter.shard = 2;
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ 0 }), 500);
+    teardown(f);
+
+    /* Skipping saves reading: a stream with nothing reads nothing. */
+    struct weir_simulated_disk *disk = weir_simulated_disk_create();
+    f = setup(2 * 1024 * 1024, 1);
+    weir_log_close(f->log);
+    f->log = NULL;
+    weir_fs_destroy(f->fs);
+    f->fs = weir_simulated_disk_fs(disk);
+    f->options.fs = f->fs;
+    reopen(f);
+    for (int i = 0; i < 800; i++) {
+        add_record(f, i == 10 || i == 500 ? 2 : 1, 0, 2000);
+        commit(f);
+    }
+    uint64_t before = weir_simulated_disk_bytes_read(disk);
+    filter = (struct weir_log_filter){ .space = 2, .shard = 0 };
+    assert_int_equal(count_from(f, filter, (struct weir_pos){ 0 }), 2);
+    uint64_t bytes = weir_simulated_disk_bytes_read(disk) - before;
+    assert_in_range(bytes, 1, 2 * (256 + 32) * 1024);
+    teardown(f);
+}
+
+static void trimmed_segments_are_gone_and_reused(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(64 * 1024, 1);
+    struct weir_pos positions[400];
+    for (int i = 0; i < 400; i++) {
+        weir_clock_virtual_advance(&f->clock, 10);
+        positions[i] = add_record(f, 1, 0, 1000);
+        commit(f);
+    }
+    struct weir_err err;
+    struct weir_log_reader *behind = weir_log_reader_create(f->log, everything, positions[10]);
+    struct weir_pos oldest = weir_log_oldest(f->log);
+    /* Not old enough; not far enough. */
+    assert_int_equal(
+            weir_log_trim(f->log, weir_log_end(f->log), (struct weir_time){ 1000 }, &err), WEIR_OK);
+    assert_int_equal(
+            weir_log_trim(f->log, positions[20], (struct weir_time){ INT64_MAX }, &err), WEIR_OK);
+    assert_int_equal(weir_log_oldest(f->log).seq, oldest.seq);
+    assert_int_equal(
+            weir_log_trim(f->log, positions[200], (struct weir_time){ INT64_MAX }, &err), WEIR_OK);
+    oldest = weir_log_oldest(f->log);
+    assert_true(oldest.seq > positions[100].seq && oldest.seq < positions[200].seq);
+    struct weir_change change;
+    struct weir_time time;
+    bool have = false;
+    assert_int_equal(weir_log_next(behind, &change, &time, &have, &err), WEIR_E_TRIMMED);
+    assert_int_equal(weir_log_reader_pos(behind).seq, oldest.seq);
+    assert_true(next(behind, &change)); /* goes on at the oldest */
+    uint64_t first = ordinal_of(&change);
+    assert_true(first > 100 && first <= 200);
+    weir_log_reader_destroy(behind);
+    for (int round = 0; round < 2; round++) {
+        /* Whoever has seen all that was trimmed misses nothing. */
+        assert_int_equal(count_from(f, everything, oldest), 400 - first);
+        assert_int_equal(count_from(f, everything, positions[first]), 399 - first);
+        struct weir_log_reader *reader =
+                weir_log_reader_create(f->log, everything, (struct weir_pos){ 0 });
+        assert_int_equal(weir_log_next(reader, &change, &time, &have, &err), WEIR_E_TRIMMED);
+        weir_log_reader_destroy(reader);
+        reopen(f);
+    }
+    /* The segment with the end stays, whatever is asked. */
+    assert_int_equal(weir_log_trim(f->log, (struct weir_pos){ UINT64_MAX },
+                             (struct weir_time){ INT64_MAX }, &err),
+            WEIR_OK);
+    assert_true(count_from(f, everything, weir_log_oldest(f->log)) > 0);
+    uint64_t bytes = weir_log_bytes(f->log);
+    for (int i = 0; i < 400; i++) {
+        add_record(f, 1, 0, 1000);
+        commit(f);
+        assert_int_equal(
+                weir_log_trim(f->log, weir_log_end(f->log), (struct weir_time){ INT64_MAX }, &err),
+                WEIR_OK);
+        assert_in_range(weir_log_bytes(f->log), 64 * 1024, bytes + 2 * 64 * 1024);
+    }
+    teardown(f);
+}
+
+static void a_time_is_found(void **state)
+{
+    (void)state;
+    for (uint64_t tail = 1; tail < 100000000; tail += 99999998) {
+        struct fixture *f = setup(1024 * 1024, tail);
+        for (int i = 0; i < 3000; i++) {
+            add_record(f, 1, 0, 900);
+            assert_int_equal(
+                    weir_log_sync(f->log, (struct weir_time){ 1000 + i / 3 * 10 }, NULL), WEIR_OK);
+            weir_log_publish(f->log);
+        }
+        for (int i = 0; i < 1000; i += 7) {
+            struct weir_pos after;
+            for (int early = 0; early < 10; early += 9) { /* no group has the time itself, too */
+                assert_int_equal(weir_log_find_time(f->log,
+                                         (struct weir_time){ 1000 + i * 10 - early }, &after, NULL),
+                        WEIR_OK);
+                assert_int_equal(count_from(f, everything, after), 3000 - i * 3);
+            }
+        }
+        struct weir_pos after;
+        assert_int_equal(
+                weir_log_find_time(f->log, (struct weir_time){ 1000000 }, &after, NULL), WEIR_OK);
+        assert_int_equal(after.seq, weir_log_end(f->log).seq);
+        teardown(f);
+    }
+}
+
+static void a_large_transaction_spans_stretches(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(8 * 1024 * 1024, 1);
+    for (int i = 0; i < 12; i++) {
+        add_record(f, 1, 0, 1900 * 1024);
+        add_record(f, 2, 0, 100);
+        commit(f);
+    }
+    assert_int_equal(count_from(f, everything, (struct weir_pos){ 0 }), 24);
+    assert_int_equal(
+            count_from(f, (struct weir_log_filter){ .space = 2 }, (struct weir_pos){ 0 }), 12);
+    reopen(f);
+    assert_int_equal(count_from(f, everything, (struct weir_pos){ 0 }), 24);
+    teardown(f);
+}
+
+enum { CONCURRENT = 20000, READERS = 3 };
+
+struct follower {
+    struct fixture *f;
+    struct weir_log_filter filter;
+    uint64_t expected;
+    uint64_t seen;
+};
+
+static void *follow(void *arg)
+{
+    struct follower *follower = arg;
+    struct weir_log_reader *reader =
+            weir_log_reader_create(follower->f->log, follower->filter, (struct weir_pos){ 0 });
+    uint64_t last = 0;
+    while (follower->seen < follower->expected) {
+        struct weir_change change;
+        struct weir_time time;
+        bool have = false;
+        if (weir_log_next(reader, &change, &time, &have, NULL) != WEIR_OK ||
+                (have && change.pos.seq <= last)) {
+            break;
+        }
+        if (have) {
+            last = change.pos.seq;
+            follower->seen++;
+        } else {
+            sched_yield();
+        }
+    }
+    weir_log_reader_destroy(reader);
+    return NULL;
+}
+
+static void readers_follow_while_the_log_is_written(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(256 * 1024, 512 * 1024);
+    struct follower followers[READERS] = {
+        { f, { .everything = true }, CONCURRENT, 0 },
+        { f, { .space = 1, .shard = 2 }, CONCURRENT / 4, 0 },
+        { f, { .space = 1, .shard = WEIR_LOG_ANY_SHARD }, CONCURRENT, 0 },
+    };
+    pthread_t threads[READERS];
+    for (int i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, follow, &followers[i]), 0);
+    }
+    for (uint32_t i = 0; i < CONCURRENT; i++) {
+        add_record(f, 1, i % 4, 100);
+        if (i % 5 == 4) {
+            commit(f);
+        }
+    }
+    commit(f);
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(followers[i].seen, followers[i].expected);
+    }
+    teardown(f);
+}
+
+/* Changes that can be read, of any kind. */
+static int count_puts(struct fixture *f)
+{
+    struct weir_log_reader *reader =
+            weir_log_reader_create(f->log, everything, weir_log_oldest(f->log));
+    struct weir_change change;
+    int count = 0;
+    while (next(reader, &change)) {
+        count++;
+    }
+    weir_log_reader_destroy(reader);
+    return count;
+}
+
+static enum weir_rc put(struct fixture *f, bool urgent)
+{
+    static const char value[1000];
+    struct weir_change change = { .kind = WEIR_CHANGE_PUT, .value = weir_str(value, 1000) };
+    enum weir_rc rc = weir_log_add(f->log, &change, 1, urgent, NULL);
+    if (rc == WEIR_OK) {
+        commit(f);
+    }
+    return rc;
+}
+
+/* Wait until the ballast is written. */
+static void await_ballast(struct fixture *f)
+{
+    uint64_t bytes = 0;
+    while (bytes < 64 * 1024) {
+        struct weir_file *file = NULL;
+        if (f->fs->ops->open(f->fs, "log/ballast", WEIR_OPEN_READ, &file, NULL) == WEIR_OK) {
+            assert_int_equal(f->fs->ops->size(file, &bytes, NULL), WEIR_OK);
+            weir_file_destroy(file);
+        }
+        sched_yield();
+    }
+}
+
+/* On a disk without room the log refuses ordinary writes, still takes urgent ones, and recovers. */
+static void full_disk(bool no_thread, bool recycle)
+{
+    struct weir_simulated_disk *disk = weir_simulated_disk_create();
+    struct fixture *f = setup(64 * 1024, 1);
+    weir_log_close(f->log);
+    f->log = NULL;
+    weir_fs_destroy(f->fs);
+    f->fs = weir_simulated_disk_fs(disk);
+    f->options.fs = f->fs;
+    f->options.ballast = true;
+    f->options.no_thread = no_thread;
+    weir_simulated_disk_set_free(disk, 4 * 64 * 1024 + 100);
+    reopen(f);
+    await_ballast(f);
+    struct weir_err why;
+    int ordinary = 0;
+    while (put(f, false) == WEIR_OK) {
+        ordinary++;
+        assert_in_range(ordinary, 1, 300);
+    }
+    assert_in_range(ordinary, 100, 300);
+    assert_true(weir_log_is_read_only(f->log, &why));
+    assert_int_equal(why.code, WEIR_E_READ_ONLY);
+    int urgent = 0;
+    while (put(f, true) == WEIR_OK) {
+        assert_true(weir_log_is_read_only(f->log, NULL));
+        assert_int_equal(put(f, false), WEIR_E_READ_ONLY);
+        urgent++;
+    }
+    assert_in_range(urgent, 50, 80); /* the eighth that was kept back, and the ballast */
+    if (recycle) {
+        assert_int_equal(
+                weir_log_trim(f->log, weir_log_end(f->log), (struct weir_time){ INT64_MAX }, &why),
+                WEIR_OK);
+    } else {
+        weir_simulated_disk_set_free(disk, (uint64_t)1 << 30);
+    }
+    while (put(f, false) != WEIR_OK) {
+        sched_yield(); /* until the thread has tried again */
+    }
+    if (!recycle) {
+        for (int i = 0; i < 200; i++) {
+            assert_int_equal(put(f, false), WEIR_OK);
+        }
+        reopen(f);
+        assert_int_equal(count_puts(f), ordinary + urgent + 201);
+    }
+    assert_false(weir_log_is_read_only(f->log, NULL));
+    teardown(f);
+}
+
+static void a_full_disk_makes_the_log_read_only(void **state)
+{
+    (void)state;
+    full_disk(true, false);
+    full_disk(false, false);
+}
+
+static void trimming_frees_a_full_disk(void **state)
+{
+    (void)state;
+    full_disk(true, true);
+    full_disk(false, true);
+}
+
+static void metrics_are_counted(void **state)
+{
+    (void)state;
+    struct weir_metrics *metrics = weir_metrics_create();
+    struct fixture *f = setup(64 * 1024, 0);
+    f->options.metrics = metrics;
+    f->options.no_thread = true;
+    reopen(f);
+    assert_int_equal(put(f, false), WEIR_OK);
+    struct weir_buf buf;
+    weir_buf_init(&buf, 1 << 20);
+    weir_metrics_write(metrics, &buf);
+    weir_buf_byte(&buf, '\0');
+
+    assert_non_null(strstr(buf.p, "weir_log_bytes{} 131072"));
+    assert_non_null(strstr(buf.p, "weir_log_segments{} 1"));
+    assert_non_null(strstr(buf.p, "weir_log_sync_seconds_count{} 1"));
+    assert_non_null(strstr(buf.p, "weir_log_group_bytes_sum{} 10"));
+    weir_buf_fini(&buf);
+    teardown(f);
+    weir_metrics_destroy(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +640,14 @@ int main(void)
         cmocka_unit_test(sizes_are_limited),
         cmocka_unit_test(rolls_and_reads_from_memory),
         cmocka_unit_test(rolls_and_reads_from_disk),
+        cmocka_unit_test(an_index_skips_what_is_not_asked_for),
+        cmocka_unit_test(trimmed_segments_are_gone_and_reused),
+        cmocka_unit_test(a_time_is_found),
+        cmocka_unit_test(a_large_transaction_spans_stretches),
+        cmocka_unit_test(readers_follow_while_the_log_is_written),
+        cmocka_unit_test(a_full_disk_makes_the_log_read_only),
+        cmocka_unit_test(trimming_frees_a_full_disk),
+        cmocka_unit_test(metrics_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
