@@ -31,11 +31,32 @@ bool weir_pattern_field_holds(const struct weir_pattern_set *set,
  * leaves depends on it: a path is absent when none of its leaves fits what was
  * chosen before. When a field has no leaf left, the search goes back to the last
  * field that had a part in that, not merely to the one before.
+ *
+ * A path's leaves mostly lie in one outermost array, in the order of its
+ * elements. Once a field has chosen an element of it, the others look at the
+ * leaves of that element alone.
  */
+
+/* Where a leaf stands; the outermost array on the way to it is its root. */
+struct place {
+    uint32_t member; /* 0: in no array */
+    uint32_t root_index;
+    uint64_t root;
+};
+
+struct places {
+    struct place *list;
+    uint32_t count;
+    bool one_root; /* all in one array, by index */
+};
+
 struct choice {
     const struct weir_pattern_field *field;
-    uint32_t next;   /* leaf to try next; 0: none left */
-    uint32_t member; /* of the leaf chosen; 0: in no array */
+    struct places matching;
+    struct places all; /* when absence is asked for */
+    uint32_t next;     /* of matching, to try next */
+    uint32_t end;
+    struct place chosen;
     bool absent_tried;
     bool whole_tried;
     uint64_t blame; /* earlier choices that ruled something out, by place modulo 64 */
@@ -49,6 +70,45 @@ struct search {
     uint32_t steps;
 };
 
+static struct place place_of(const struct weir_pattern_scratch *scratch, uint32_t member)
+{
+    struct place place = { .member = member };
+    for (uint32_t i = member; i != 0; i = scratch->members[i].up) {
+        place.root = scratch->members[i].array;
+        place.root_index = scratch->members[i].index;
+    }
+    return place;
+}
+
+/* The places of a field's leaves, all of them or those that match. */
+static struct places list_places(
+        const struct search *search, const struct weir_pattern_field *field, bool all)
+{
+    struct weir_pattern_scratch *scratch = search->scratch;
+    uint32_t first = weir_pattern_slot(search->set, scratch, field->path)->first;
+    uint32_t total = 0;
+    for (uint32_t i = first; i != 0; i = scratch->leaves[i].next) {
+        total++;
+    }
+    struct places places = { .one_root = true };
+    places.list = weir_arena_alloc(&scratch->arena, total * sizeof(*places.list));
+    for (uint32_t i = first; i != 0; i = scratch->leaves[i].next) {
+        if (!all && !weir_pattern_field_matches(field, &scratch->leaves[i])) {
+            continue;
+        }
+        struct place place = place_of(scratch, scratch->leaves[i].member);
+        const struct place *last = places.count > 0 ? &places.list[places.count - 1] : NULL;
+        if (last != NULL && last->member == place.member) {
+            continue;
+        }
+        places.one_root &= place.member != 0 &&
+                           (last == NULL || (last->root == place.root &&
+                                                    last->root_index <= place.root_index));
+        places.list[places.count++] = place;
+    }
+    return places;
+}
+
 static bool agree(const struct weir_pattern_member *members, uint32_t a, uint32_t b)
 {
     for (uint32_t i = a; i != 0; i = members[i].up) {
@@ -61,20 +121,17 @@ static bool agree(const struct weir_pattern_member *members, uint32_t a, uint32_
     return true;
 }
 
-static uint64_t bit_of(uint32_t place)
+static uint64_t bit_of(uint32_t at)
 {
-    return (uint64_t)1 << (place % 64);
+    return (uint64_t)1 << (at % 64);
 }
 
-/* Whether a leaf fits all choices before `place`; if not, blame the first in the way. */
-static bool fits(struct search *search, uint32_t place, uint32_t member, uint64_t *blame)
+/* Whether a leaf fits all choices before `at`; if not, blame the first in the way. */
+static bool fits(struct search *search, uint32_t at, uint32_t member, uint64_t *blame)
 {
-    if (member == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < place; i++) {
+    for (uint32_t i = 0; i < at; i++) {
         search->steps++;
-        if (!agree(search->scratch->members, search->choices[i].member, member)) {
+        if (!agree(search->scratch->members, search->choices[i].chosen.member, member)) {
             *blame |= bit_of(i);
             return false;
         }
@@ -82,29 +139,61 @@ static bool fits(struct search *search, uint32_t place, uint32_t member, uint64_
     return true;
 }
 
-static void start_choice(struct search *search, uint32_t place)
+/* The first of places, sorted by index, that is not before an index. */
+static uint32_t lower_bound(const struct places *places, uint64_t index)
 {
-    struct choice *choice = &search->choices[place];
-    const struct weir_pattern_slot *slot =
-            weir_pattern_slot(search->set, search->scratch, choice->field->path);
-    choice->next = slot->first;
-    choice->member = 0;
+    uint32_t low = 0;
+    uint32_t high = places->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (places->list[middle].root_index < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The part of places that an earlier choice of an element leaves; it takes the blame. */
+static void narrow(const struct search *search, uint32_t at, const struct places *places,
+        uint32_t *ret_begin, uint32_t *ret_end, uint64_t *blame)
+{
+    *ret_begin = 0;
+    *ret_end = places->count;
+    for (uint32_t i = 0; i < at && places->one_root && places->count > 0; i++) {
+        const struct place *chosen = &search->choices[i].chosen;
+        if (chosen->member != 0 && chosen->root == places->list[0].root) {
+            *ret_begin = lower_bound(places, chosen->root_index);
+            *ret_end = lower_bound(places, (uint64_t)chosen->root_index + 1);
+            *blame |= bit_of(i);
+            return;
+        }
+    }
+}
+
+static void start_choice(struct search *search, uint32_t at)
+{
+    struct choice *choice = &search->choices[at];
+    choice->chosen = (struct place){ 0 };
     choice->absent_tried = !choice->field->absent;
     choice->whole_tried = choice->field->whole_count == 0;
     choice->blame = 0;
+    narrow(search, at, &choice->matching, &choice->next, &choice->end, &choice->blame);
 }
 
 /* Whether no leaf of the path fits the choices before. */
-static bool is_absent(struct search *search, uint32_t place)
+static bool is_absent(struct search *search, uint32_t at)
 {
-    struct choice *choice = &search->choices[place];
-    const struct weir_pattern_leaf *leaves = search->scratch->leaves;
+    struct choice *choice = &search->choices[at];
     uint64_t ignored = 0;
-    uint32_t first = weir_pattern_slot(search->set, search->scratch, choice->field->path)->first;
-    for (uint32_t i = first; i != 0; i = leaves[i].next) {
-        if (fits(search, place, leaves[i].member, &ignored)) {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+    narrow(search, at, &choice->all, &begin, &end, &ignored);
+    for (uint32_t i = begin; i < end; i++) {
+        if (fits(search, at, choice->all.list[i].member, &ignored)) {
             /* Any other choice before could have made it absent. */
-            choice->blame |= place > 0 ? UINT64_MAX : 0;
+            choice->blame |= at > 0 ? UINT64_MAX : 0;
             return false;
         }
     }
@@ -112,24 +201,21 @@ static bool is_absent(struct search *search, uint32_t place)
 }
 
 /* Move a field to its next leaf that matches and fits; false when none is left. */
-static bool advance(struct search *search, uint32_t place)
+static bool advance(struct search *search, uint32_t at)
 {
-    struct choice *choice = &search->choices[place];
-    const struct weir_pattern_leaf *leaves = search->scratch->leaves;
-    choice->member = 0;
-    while (choice->next != 0) {
-        const struct weir_pattern_leaf *leaf = &leaves[choice->next];
-        choice->next = leaf->next;
+    struct choice *choice = &search->choices[at];
+    choice->chosen = (struct place){ 0 };
+    while (choice->next < choice->end) {
+        const struct place *place = &choice->matching.list[choice->next++];
         search->steps++;
-        if (weir_pattern_field_matches(choice->field, leaf) &&
-                fits(search, place, leaf->member, &choice->blame)) {
-            choice->member = leaf->member;
+        if (fits(search, at, place->member, &choice->blame)) {
+            choice->chosen = *place;
             return true;
         }
     }
     if (!choice->absent_tried) {
         choice->absent_tried = true;
-        if (is_absent(search, place)) {
+        if (is_absent(search, at)) {
             return true;
         }
     }
@@ -141,11 +227,11 @@ static bool advance(struct search *search, uint32_t place)
     return false;
 }
 
-/* The place to go back to from a dead end; the blame goes along. UINT32_MAX: none. */
-static uint32_t go_back(struct search *search, uint32_t place)
+/* Where to go back to from a dead end; the blame goes along. UINT32_MAX: nowhere. */
+static uint32_t go_back(struct search *search, uint32_t at)
 {
-    uint64_t blame = search->choices[place].blame;
-    for (uint32_t i = place; i-- > 0;) {
+    uint64_t blame = search->choices[at].blame;
+    for (uint32_t i = at; i-- > 0;) {
         if ((blame & bit_of(i)) != 0) {
             search->choices[i].blame |= i < 64 ? blame & ~bit_of(i) : blame;
             return i;
@@ -157,7 +243,7 @@ static uint32_t go_back(struct search *search, uint32_t place)
 /* Errors: WEIR_E_LIMIT. */
 static enum weir_rc find_consistent(struct search *search, bool *ret_matches, struct weir_err *err)
 {
-    uint32_t place = 0;
+    uint32_t at = 0;
     start_choice(search, 0);
     *ret_matches = false;
     for (;;) {
@@ -166,18 +252,18 @@ static enum weir_rc find_consistent(struct search *search, bool *ret_matches, st
                     "the event's arrays allow more than %d combinations to try",
                     WEIR_PATTERN_MAX_STEPS);
         }
-        if (!advance(search, place)) {
-            place = go_back(search, place);
-            if (place == UINT32_MAX) {
+        if (!advance(search, at)) {
+            at = go_back(search, at);
+            if (at == UINT32_MAX) {
                 return WEIR_OK;
             }
             continue;
         }
-        if (++place == search->count) {
+        if (++at == search->count) {
             *ret_matches = true;
             return WEIR_OK;
         }
-        start_choice(search, place);
+        start_choice(search, at);
     }
 }
 
@@ -213,9 +299,14 @@ enum weir_rc weir_pattern_rule_matches(const struct weir_pattern_set *set,
         return WEIR_OK;
     }
     struct search search = { .set = set, .scratch = scratch, .count = rule->count };
-    search.choices = weir_arena_alloc(&scratch->arena, rule->count * sizeof(*search.choices));
+    search.choices = weir_arena_zero(&scratch->arena, rule->count, sizeof(*search.choices));
     for (uint32_t i = 0; i < rule->count; i++) {
-        search.choices[i].field = rule->fields[i];
+        struct choice *choice = &search.choices[i];
+        choice->field = rule->fields[i];
+        choice->matching = list_places(&search, choice->field, false);
+        if (choice->field->absent) {
+            choice->all = list_places(&search, choice->field, true);
+        }
     }
     return find_consistent(&search, ret_matches, err);
 }

@@ -37,11 +37,11 @@
 #include "value/record.h"
 
 enum {
-    WEIR_PATTERN_MAX_BYTES = 64 * 1024,   /* of one pattern's text */
-    WEIR_PATTERN_MAX_DEPTH = 64,          /* of its objects and arrays */
-    WEIR_PATTERN_MAX_COMBINATIONS = 1000, /* of $or branches, multiplied out */
-    WEIR_PATTERN_MAX_CONDITIONS = 100000, /* fields times combinations */
-    WEIR_PATTERN_MAX_STEPS = 1000 * 1000, /* of one search through arrays */
+    WEIR_PATTERN_MAX_BYTES = 64 * 1024,        /* of one pattern's text */
+    WEIR_PATTERN_MAX_DEPTH = 64,               /* of its objects and arrays */
+    WEIR_PATTERN_MAX_COMBINATIONS = 1000,      /* of $or branches, multiplied out */
+    WEIR_PATTERN_MAX_CONDITIONS = 100000,      /* fields times combinations */
+    WEIR_PATTERN_MAX_STEPS = 10 * 1000 * 1000, /* of one search through arrays */
 };
 
 enum weir_pattern_mode {
@@ -62,8 +62,9 @@ WEIR_AUTO_DEFINE(weir_pattern_set);
  * Compile a pattern into the set and give its index (0, 1, 2, ...). On failure
  * the set is as before; err->pos is the byte offset in json_text.
  *
- * Errors: WEIR_E_INVALID (the message says what is wrong and what was expected),
- * WEIR_E_TOO_LARGE (text, depth or combinations past their limit).
+ * Errors: WEIR_E_INVALID (the message says what is wrong and what was expected;
+ * nesting deeper than WEIR_PATTERN_MAX_DEPTH is one), WEIR_E_TOO_LARGE (text or
+ * combinations of $or past their limit).
  */
 WEIR_MUST_CHECK enum weir_rc weir_pattern_set_add(struct weir_pattern_set *set,
         struct weir_str json_text, enum weir_pattern_mode mode, size_t *ret_index,

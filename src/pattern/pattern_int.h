@@ -309,7 +309,7 @@ uint32_t weir_pattern_intern(struct weir_pattern_set *set, enum weir_pattern_mod
 void weir_pattern_add_rule(struct weir_pattern_set *set, uint32_t pattern,
         const struct weir_pattern_field **fields, uint32_t count);
 
-/* index.c */
+/* index.c: what freeze builds, and looking it up. */
 void weir_pattern_build_tree(struct weir_pattern_set *set);
 void weir_pattern_build_keys(struct weir_pattern_set *set);
 uint64_t weir_pattern_key_hash(uint32_t path, struct weir_str text);
@@ -331,9 +331,14 @@ static inline bool weir_pattern_field_matches(
 bool weir_pattern_whole_matches(const struct weir_pattern_set *set,
         const struct weir_pattern_field *field, const struct weir_record *record);
 
-/* scratch.c */
+/* The value an item-mode path leads to through maps alone; ABSENT when there is none. */
+struct weir_value weir_pattern_value_at(
+        const struct weir_pattern_path *path, struct weir_item item);
+
+/* set.c: the scratch made ready for one match. */
 void weir_pattern_scratch_begin(
         struct weir_pattern_scratch *scratch, const struct weir_pattern_set *set);
+/* An element of an array as the place of leaves below it. */
 uint32_t weir_pattern_add_member(
         struct weir_pattern_scratch *scratch, uint64_t array, uint32_t index, uint32_t up);
 /* A new leaf of a path with its kind and place; the caller fills in the value. */

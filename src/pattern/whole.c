@@ -1,8 +1,7 @@
 /* Matchers that compare an attribute of the new item with the old one's. */
 #include "pattern/pattern_int.h"
 
-/* The value a path leads to through maps alone; ABSENT when there is none. */
-static struct weir_value value_at(const struct weir_pattern_path *path, struct weir_item item)
+struct weir_value weir_pattern_value_at(const struct weir_pattern_path *path, struct weir_item item)
 {
     struct weir_value value = { 0 };
     for (uint32_t i = path->skip; i < path->count; i++) {
@@ -128,8 +127,8 @@ bool weir_pattern_whole_matches(const struct weir_pattern_set *set,
         const struct weir_pattern_field *field, const struct weir_record *record)
 {
     const struct weir_pattern_path *path = &set->paths[field->path];
-    struct weir_value old_value = value_at(path, record->old_image);
-    struct weir_value new_value = value_at(path, record->new_image);
+    struct weir_value old_value = weir_pattern_value_at(path, record->old_image);
+    struct weir_value new_value = weir_pattern_value_at(path, record->new_image);
     for (size_t i = 0; i < field->whole_count; i++) {
         if (matches(&field->wholes[i], old_value, new_value)) {
             return true;
