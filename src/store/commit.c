@@ -482,14 +482,21 @@ struct weir_commit *weir_commit_start(struct weir_store *store, struct weir_metr
 
 void weir_commit_stop(struct weir_commit *commit)
 {
-    if (commit == NULL) {
-        return;
-    }
     weir_mutex_lock(&commit->mutex);
+    bool stopped = commit->stopping;
     commit->stopping = true;
     weir_condition_signal(&commit->ready);
     weir_mutex_unlock(&commit->mutex);
-    weir_assert(pthread_join(commit->thread, NULL) == 0);
+    if (!stopped) {
+        weir_assert(pthread_join(commit->thread, NULL) == 0);
+    }
+}
+
+void weir_commit_destroy(struct weir_commit *commit)
+{
+    if (commit == NULL) {
+        return;
+    }
     weir_pending_fini(&commit->pending);
     weir_arena_fini(&commit->scratch);
     weir_condition_fini(&commit->ready);

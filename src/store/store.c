@@ -140,12 +140,20 @@ enum weir_rc weir_store_open(const struct weir_store_options *options,
     return WEIR_OK;
 }
 
+void weir_store_stop(struct weir_store *store)
+{
+    if (store->commit != NULL) {
+        weir_commit_stop(store->commit);
+    }
+}
+
 void weir_store_close(struct weir_store *store)
 {
     if (store == NULL) {
         return;
     }
-    weir_commit_stop(store->commit);
+    weir_store_stop(store);
+    weir_commit_destroy(store->commit);
     weir_keyspaces_close(store->spaces);
     weir_log_close(store->log);
     weir_file_destroy(store->lock);

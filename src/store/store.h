@@ -80,7 +80,13 @@ struct weir_store_options {
 WEIR_MUST_CHECK enum weir_rc weir_store_open(const struct weir_store_options *options,
         struct weir_store **ret_store, struct weir_err *err);
 
-/* Finish what was submitted, flush, stop the thread, free. NULL is fine. */
+/*
+ * Finish what was submitted and stop the commit thread: after this no done and no watch is
+ * called any more, and transactions are refused with WEIR_E_CLOSED. Reading goes on.
+ */
+void weir_store_stop(struct weir_store *store);
+
+/* Stop if that was not done, flush, free. NULL is fine. */
 void weir_store_close(struct weir_store *store);
 
 /* The log below, for readers of streams. */

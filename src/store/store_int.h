@@ -109,9 +109,10 @@ struct weir_store {
     uint64_t log_max_bytes;
 };
 
-/* commit.c: start and stop the commit thread; stop finishes what was submitted. */
+/* commit.c: start and stop the commit thread; stop finishes what was submitted, once. */
 struct weir_commit *weir_commit_start(struct weir_store *store, struct weir_metrics *metrics);
 void weir_commit_stop(struct weir_commit *commit);
+void weir_commit_destroy(struct weir_commit *commit);
 void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn);
 bool weir_commit_is_read_only(struct weir_commit *commit, struct weir_err *ret_why);
 

@@ -1,0 +1,40 @@
+/*
+ * What weir says about itself, and what its own command line asks it:
+ *
+ *     GET /healthz                        200, or 503 with the reason when writes are refused
+ *     GET /metrics                        Prometheus text
+ *     GET /v1/status                      JSON: log, tables, pipelines with their lag
+ *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
+ *
+ * Loop thread only.
+ */
+#ifndef WEIR_API_ADMIN_H
+#define WEIR_API_ADMIN_H
+
+#include "api/api.h"
+#include "pipeline/pipeline.h"
+#include "store/store.h"
+
+struct weir_admin;
+
+/* All borrowed for the life of the admin API. */
+struct weir_admin_options {
+    struct weir_loop *loop;
+    struct weir_store *store;
+    struct weir_tables *tables;
+    struct weir_pipelines *pipelines;
+    struct weir_metrics *metrics;
+};
+
+struct weir_admin *weir_admin_create(const struct weir_admin_options *options);
+
+/* End what streams; the server's stop waits for them otherwise. */
+void weir_admin_stop(struct weir_admin *admin);
+
+/* Free; after the loop, which runs the last callbacks. NULL is fine. */
+void weir_admin_destroy(struct weir_admin *admin);
+
+/* Its routes, borrowed from it. */
+const struct weir_api_route *weir_admin_routes(const struct weir_admin *admin, size_t *ret_count);
+
+#endif
