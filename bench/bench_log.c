@@ -6,7 +6,6 @@
  *
  *     bench_log [FOLDER [GROUPS]]
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,18 +61,18 @@ static uint64_t raw_group(struct raw *raw, size_t n)
 static void add(struct weir_log *log, uint64_t ordinal)
 {
     static char image[2][ITEM_BYTES];
-    char key[24];
+    static char key[20] = "key-";
     struct weir_err err;
     memcpy(image[0], &ordinal, sizeof(ordinal));
-    (void)snprintf(key, sizeof(key), "key-%016" PRIx64, ordinal * 0x9e3779b97f4a7c15u);
+    memcpy(key + 4, &ordinal, sizeof(ordinal));
     struct weir_change change = {
         .kind = WEIR_CHANGE_RECORD,
         .space = 7,
         .shard = (uint32_t)ordinal % 4,
         .event = WEIR_EVENT_MODIFY,
         .in_stream = true,
-        .key = weir_str(key, 20),
-        .keys = weir_str(key, 20),
+        .key = weir_str(key, sizeof(key)),
+        .keys = weir_str(key, sizeof(key)),
         .old_value = weir_str(image[0], ITEM_BYTES),
         .value = weir_str(image[1], ITEM_BYTES),
     };

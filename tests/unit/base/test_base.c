@@ -82,6 +82,22 @@ static void checksum_is_crc32c(void **state)
     assert_int_equal(weir_crc32c(0, "123456789", 9), 0xe3069283);
 }
 
+static void checksum_of_long_input_equals_that_of_its_parts(void **state)
+{
+    (void)state;
+    unsigned char bytes[5000];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (unsigned char)(i * i >> 3);
+    }
+    for (size_t n = 0; n < sizeof(bytes); n += 97) {
+        uint32_t parts = 7;
+        for (size_t i = 0; i < n; i++) {
+            parts = weir_crc32c(parts, bytes + i, 1);
+        }
+        assert_int_equal(weir_crc32c(7, bytes, n), parts);
+    }
+}
+
 static void time_is_written_as_iso_8601(void **state)
 {
     (void)state;
@@ -170,6 +186,7 @@ int main(void)
         cmocka_unit_test(arena_reset_keeps_nothing),
         cmocka_unit_test(buffer_stops_at_its_maximum),
         cmocka_unit_test(checksum_is_crc32c),
+        cmocka_unit_test(checksum_of_long_input_equals_that_of_its_parts),
         cmocka_unit_test(time_is_written_as_iso_8601),
         cmocka_unit_test(memory_files_behave_like_files),
         cmocka_unit_test(metrics_are_prometheus_text),
