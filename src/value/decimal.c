@@ -738,3 +738,17 @@ enum weir_rc weir_decimal_decode(
     ret_value->exponent = exponent;
     return WEIR_OK;
 }
+
+struct weir_decimal weir_decimal_read(struct weir_str bytes)
+{
+    weir_assert(bytes.n >= 2 && bytes.n <= 2 + sizeof(unsigned __int128));
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    unsigned __int128 coefficient = 0;
+    for (size_t i = bytes.n; i-- > 2;) {
+        coefficient = coefficient << 8 | p[i];
+    }
+    return (struct weir_decimal){
+        .coefficient = (p[0] & HEAD_NEGATIVE) != 0 ? -(__int128)coefficient : (__int128)coefficient,
+        .exponent = (p[0] & HEAD_EXPONENT_NEGATIVE) != 0 ? -p[1] : p[1],
+    };
+}

@@ -104,5 +104,7 @@ size_t weir_decimal_encode(struct weir_decimal value, unsigned char out[static W
 /* Errors: WEIR_E_DAMAGED. */
 WEIR_MUST_CHECK enum weir_rc weir_decimal_decode(
         struct weir_str bytes, struct weir_decimal *ret_value, struct weir_err *err);
+/* Read bytes that were checked before, as those in an item: without checking them again. */
+struct weir_decimal weir_decimal_read(struct weir_str bytes);
 
 #endif

@@ -184,11 +184,7 @@ struct weir_str weir_value_str(struct weir_value value)
 
 struct weir_decimal weir_value_decimal(struct weir_value value)
 {
-    struct weir_decimal number = { 0 };
-    if (value.type == WEIR_TYPE_N) {
-        weir_assert(weir_decimal_decode(value.body, &number, NULL) == WEIR_OK);
-    }
-    return number;
+    return value.type == WEIR_TYPE_N ? weir_decimal_read(value.body) : (struct weir_decimal){ 0 };
 }
 
 bool weir_value_bool(struct weir_value value)
