@@ -82,6 +82,22 @@ def folds():
     return result
 
 
+def gaps(ranges):
+    """Pairs of the gap before a range and its length less one: small numbers, short lines."""
+    numbers = []
+    at = 0
+    for first, last in ranges:
+        numbers += [first - at, last - first]
+        at = last + 1
+    return numbers
+
+
+def array(kind, name, numbers):
+    print("%s %s[] = {" % (kind, name))
+    print(", ".join(str(number) for number in numbers))
+    print("};\n")
+
+
 def main():
     print('/* Made by tools/unicode_tables.py from Unicode %s; do not edit. */'
           % unicodedata.unidata_version)
@@ -92,17 +108,14 @@ def main():
         for name, ranges in tables.items():
             label = "%s_%s" % (prefix, name.lower())
             names.append((name, label))
-            print("static const struct weir_range %s[] = {" % label)
-            print(" ".join("{ %#x, %#x }," % (lo, hi) for lo, hi in ranges))
-            print("};\n")
+            array("static const uint32_t", label, gaps(ranges))
     print("const struct weir_class_table weir_unicode_classes[] = {")
     for name, label in names:
         print('{ "%s", %s, WEIR_COUNT(%s) },' % (name, label, label))
     print("{ 0 },\n};\n")
-    print("const struct weir_fold weir_unicode_folds[] = {")
-    print(" ".join("{ %#x, %#x, %d }," % fold for fold in folds()))
-    print("};\n")
-    print("const size_t weir_unicode_fold_count = WEIR_COUNT(weir_unicode_folds);")
+    array("const int32_t", "weir_unicode_folds",
+          [number for first, last, delta in folds() for number in (first, last - first, delta)])
+    print("const size_t weir_unicode_fold_count = WEIR_COUNT(weir_unicode_folds) / 3;")
     return 0
 
 

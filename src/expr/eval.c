@@ -78,6 +78,12 @@ static enum found find_field(struct weir_run *run, const struct weir_expr_value 
         struct weir_str name, struct weir_expr_value *ret)
 {
     if (WEIR_LIKELY(base->kind == WEIR_EXPR_MAP)) {
+        if (WEIR_LIKELY(base->form == WEIR_EXPR_ATTRIBUTE)) {
+            struct weir_item item = { base->as.str.p, base->as.str.n };
+            struct weir_value value = weir_item_get(item, name);
+            weir_attribute_read(value, ret);
+            return value.type == WEIR_TYPE_ABSENT ? MISSING : FOUND;
+        }
         *ret = weir_expr_get(base, name);
         return ret->kind == WEIR_EXPR_ABSENT ? MISSING : FOUND;
     }
@@ -198,17 +204,28 @@ static bool select_field(struct weir_run *run, const struct weir_expr_value *bas
 static bool eval_path(
         struct weir_run *run, const struct weir_node *node, struct weir_expr_value *ret)
 {
-    struct weir_expr_value value = run->frame->slots[node->slot];
+    const struct weir_expr_value *base = &run->frame->slots[node->slot];
     run->at = node;
     for (uint32_t i = 0; i < node->count; i++) {
-        struct weir_expr_value next;
-        if (!select_field(run, &value, node->as.names[i], &next)) {
+        if (!select_field(run, base, node->as.names[i], ret)) {
             return false;
         }
-        value = next;
+        base = ret; /* read whole before it is written again */
     }
-    *ret = value;
     return true;
+}
+
+/* A node's value where it is, if it is somewhere; else evaluated into temporary. NULL: failed. */
+static inline const struct weir_expr_value *operand(
+        struct weir_run *run, const struct weir_node *node, struct weir_expr_value *temporary)
+{
+    if (node->op == WEIR_OP_CONST) {
+        return &node->as.constant;
+    }
+    if (node->op == WEIR_OP_LOCAL) {
+        return &run->locals[node->slot];
+    }
+    return weir_eval(run, node, temporary) ? temporary : NULL;
 }
 
 /* The operand of a selection; a variable that is not bound counts as an empty map. */
@@ -269,13 +286,18 @@ static bool eval_has(
     const struct weir_expr_value *at = &base;
     if (base.kind == WEIR_EXPR_OPTIONAL) {
         if (base.as.inner == NULL) {
-            *ret = weir_expr_bool(false);
+            weir_set_bool(ret, false);
             return true;
         }
         at = base.as.inner;
     }
+    if (WEIR_LIKELY(at->kind == WEIR_EXPR_MAP && at->form == WEIR_EXPR_ATTRIBUTE)) {
+        struct weir_item item = { at->as.str.p, at->as.str.n };
+        weir_set_bool(ret, weir_item_get(item, node->as.name).type != WEIR_TYPE_ABSENT);
+        return true;
+    }
     enum found found = find_field(run, at, node->as.name, &value);
-    *ret = weir_expr_bool(found == FOUND);
+    weir_set_bool(ret, found == FOUND);
     return found != FAILED;
 }
 
@@ -317,7 +339,7 @@ static bool eval_logic(
         run->failure = failure;
         return false;
     }
-    *ret = weir_expr_bool(!deciding);
+    weir_set_bool(ret, !deciding);
     return true;
 }
 
@@ -353,7 +375,7 @@ static bool eval_not(
     if (!eval_bool(run, node->args[0], "the operand of '!'", &value)) {
         return false;
     }
-    *ret = weir_expr_bool(!value);
+    weir_set_bool(ret, !value);
     return true;
 }
 
@@ -376,39 +398,52 @@ static bool order_holds(enum weir_op op, int order)
     }
 }
 
+static bool eval_equal(struct weir_run *run, const struct weir_expr_value *a,
+        const struct weir_expr_value *b, bool wanted, struct weir_expr_value *ret)
+{
+    bool equal = false;
+    if (!weir_op_equal(run, a, b, &equal)) {
+        return false;
+    }
+    weir_set_bool(ret, equal == wanted);
+    return true;
+}
+
+static bool eval_order(struct weir_run *run, enum weir_op op, const struct weir_expr_value *a,
+        const struct weir_expr_value *b, struct weir_expr_value *ret)
+{
+    int order = 0;
+    if (!weir_op_compare(run, a, b, &order)) {
+        return false;
+    }
+    weir_set_bool(ret, order_holds(op, order));
+    return true;
+}
+
 static bool eval_binary(
         struct weir_run *run, const struct weir_node *node, struct weir_expr_value *ret)
 {
-    struct weir_expr_value a;
-    struct weir_expr_value b;
-    if (!weir_eval(run, node->args[0], &a) || !weir_eval(run, node->args[1], &b)) {
+    struct weir_expr_value left;
+    struct weir_expr_value right;
+    const struct weir_expr_value *a = operand(run, node->args[0], &left);
+    const struct weir_expr_value *b = a != NULL ? operand(run, node->args[1], &right) : NULL;
+    if (b == NULL) {
         return false;
     }
     run->at = node;
-    enum weir_op op = (enum weir_op)node->op;
-    bool equal = false;
-    int order = 0;
-    switch ((int)op) {
+    switch (node->op) {
     case WEIR_OP_EQ:
     case WEIR_OP_NE:
-        if (!weir_op_equal(run, &a, &b, &equal)) {
-            return false;
-        }
-        *ret = weir_expr_bool(equal == (op == WEIR_OP_EQ));
-        return true;
+        return eval_equal(run, a, b, node->op == WEIR_OP_EQ, ret);
     case WEIR_OP_LT:
     case WEIR_OP_LE:
     case WEIR_OP_GT:
     case WEIR_OP_GE:
-        if (!weir_op_compare(run, &a, &b, &order)) {
-            return false;
-        }
-        *ret = weir_expr_bool(order_holds(op, order));
-        return true;
+        return eval_order(run, (enum weir_op)node->op, a, b, ret);
     case WEIR_OP_IN:
-        return weir_op_in(run, &a, &b, ret);
+        return weir_op_in(run, a, b, ret);
     default:
-        return weir_op_arithmetic(run, op, &a, &b, ret);
+        return weir_op_arithmetic(run, (enum weir_op)node->op, a, b, ret);
     }
 }
 
@@ -552,7 +587,7 @@ static bool eval_rest(
     case WEIR_OP_CLOCK:
         return eval_clock(run, node, ret);
     case WEIR_OP_HAS_VAR:
-        *ret = weir_expr_bool(run->frame->slots[node->slot].kind != WEIR_EXPR_ABSENT);
+        weir_set_bool(ret, run->frame->slots[node->slot].kind != WEIR_EXPR_ABSENT);
         return true;
     case WEIR_OP_FAIL:
         run->at = node;

@@ -97,15 +97,51 @@ struct weir_expr_value {
 /* "int", "string", "google.protobuf.Timestamp", ...: as type() names it. Static. */
 const char *weir_expr_kind_name(enum weir_expr_kind kind);
 
-struct weir_expr_value weir_expr_null(void);
-struct weir_expr_value weir_expr_bool(bool value);
-struct weir_expr_value weir_expr_int(int64_t value);
-struct weir_expr_value weir_expr_uint(uint64_t value);
-struct weir_expr_value weir_expr_double(double value);
-struct weir_expr_value weir_expr_decimal(struct weir_decimal value);
+static inline struct weir_expr_value weir_expr_null(void)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_NULL };
+}
+
+static inline struct weir_expr_value weir_expr_bool(bool value)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_BOOL, .as.boolean = value };
+}
+
+static inline struct weir_expr_value weir_expr_int(int64_t value)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_INT, .as.integer = value };
+}
+
+static inline struct weir_expr_value weir_expr_uint(uint64_t value)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_UINT, .as.natural = value };
+}
+
+static inline struct weir_expr_value weir_expr_double(double value)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_DOUBLE, .as.real = value };
+}
+
+static inline struct weir_expr_value weir_expr_decimal(struct weir_decimal value)
+{
+    return (struct weir_expr_value){
+        .kind = WEIR_EXPR_DECIMAL,
+        .scale = value.exponent,
+        .as.coefficient = value.coefficient,
+    };
+}
+
 /* The text or bytes are borrowed; text must be valid UTF-8. */
-struct weir_expr_value weir_expr_string(struct weir_str text);
-struct weir_expr_value weir_expr_bytes(struct weir_str bytes);
+static inline struct weir_expr_value weir_expr_string(struct weir_str text)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_STRING, .as.str = text };
+}
+
+static inline struct weir_expr_value weir_expr_bytes(struct weir_str bytes)
+{
+    return (struct weir_expr_value){ .kind = WEIR_EXPR_BYTES, .as.str = bytes };
+}
+
 /* A moment in milliseconds, as clocks and records have it. */
 struct weir_expr_value weir_expr_timestamp(struct weir_time time);
 /* A list of borrowed elements. */

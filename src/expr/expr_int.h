@@ -263,6 +263,63 @@ bool weir_number_to_index(const struct weir_expr_value *value, int64_t *ret_inde
 
 /* --- values (value.c) ---------------------------------------------------- */
 
+/*
+ * Setting a result field by field. Compilers build a struct that is assigned whole in
+ * memory first and then copy it with wider loads than it was stored with, which stalls; on
+ * the way of every value that is most of the time.
+ */
+static inline void weir_set_head(struct weir_expr_value *ret, uint8_t kind)
+{
+    ret->kind = kind;
+    ret->form = WEIR_EXPR_BUILT;
+    ret->type = 0;
+    ret->scale = 0;
+    ret->exact = NULL;
+}
+
+static inline void weir_set_bool(struct weir_expr_value *ret, bool value)
+{
+    weir_set_head(ret, WEIR_EXPR_BOOL);
+    ret->as.boolean = value;
+}
+
+static inline void weir_set_int(struct weir_expr_value *ret, int64_t value)
+{
+    weir_set_head(ret, WEIR_EXPR_INT);
+    ret->as.integer = value;
+}
+
+static inline void weir_set_uint(struct weir_expr_value *ret, uint64_t value)
+{
+    weir_set_head(ret, WEIR_EXPR_UINT);
+    ret->as.natural = value;
+}
+
+static inline void weir_set_double(struct weir_expr_value *ret, double value)
+{
+    weir_set_head(ret, WEIR_EXPR_DOUBLE);
+    ret->as.real = value;
+}
+
+static inline void weir_set_decimal(struct weir_expr_value *ret, struct weir_decimal value)
+{
+    weir_set_head(ret, WEIR_EXPR_DECIMAL);
+    ret->scale = value.exponent;
+    ret->as.coefficient = value.coefficient;
+}
+
+static inline void weir_set_string(struct weir_expr_value *ret, struct weir_str text)
+{
+    weir_set_head(ret, WEIR_EXPR_STRING);
+    ret->as.str = text;
+}
+
+static inline void weir_set_bytes(struct weir_expr_value *ret, struct weir_str bytes)
+{
+    weir_set_head(ret, WEIR_EXPR_BYTES);
+    ret->as.str = bytes;
+}
+
 struct weir_expr_pair {
     struct weir_expr_value key;
     struct weir_expr_value value;
@@ -294,6 +351,9 @@ struct weir_expr_value weir_map_get(
 /* A set of the list's elements, sorted and distinct; fails on mixed or other types. */
 bool weir_set_make(
         struct weir_run *run, const struct weir_expr_value *list, struct weir_expr_value *ret);
+
+/* As weir_expr_attribute, but in place: this is what reading a field costs. */
+void weir_attribute_read(struct weir_value value, struct weir_expr_value *ret);
 
 struct weir_expr_value weir_expr_type(const char *name);
 struct weir_expr_value weir_expr_optional(const struct weir_expr_value *inner);

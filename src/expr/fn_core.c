@@ -25,7 +25,7 @@ static bool fn_size(const struct weir_call *call, struct weir_expr_value *ret)
     default:
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_int((int64_t)size);
+    weir_set_int(ret, (int64_t)size);
     return weir_run_pay(call->run, arg->kind == WEIR_EXPR_STRING ? size / 256 : 0);
 }
 
@@ -83,7 +83,7 @@ static bool int_from_text(const struct weir_call *call, struct weir_expr_value *
     if (errno != 0) {
         return range(call);
     }
-    *ret = weir_expr_int(value);
+    weir_set_int(ret, value);
     return *end == '\0' || not_a(call, call->args[0].as.str);
 }
 
@@ -96,22 +96,22 @@ static bool fn_int(const struct weir_call *call, struct weir_expr_value *ret)
         *ret = *arg;
         return true;
     case WEIR_EXPR_UINT:
-        *ret = weir_expr_int((int64_t)arg->as.natural);
+        weir_set_int(ret, (int64_t)arg->as.natural);
         return arg->as.natural <= INT64_MAX || range(call);
     case WEIR_EXPR_DOUBLE:
         if (!(arg->as.real > -0x1p63 && arg->as.real < 0x1p63)) {
             return range(call);
         }
-        *ret = weir_expr_int((int64_t)arg->as.real);
+        weir_set_int(ret, (int64_t)arg->as.real);
         return true;
     case WEIR_EXPR_DECIMAL:
         if (!weir_decimal_to_i64(weir_expr_value_decimal(arg), &value)) {
             return range(call);
         }
-        *ret = weir_expr_int(value);
+        weir_set_int(ret, value);
         return true;
     case WEIR_EXPR_TIMESTAMP:
-        *ret = weir_expr_int(arg->as.integer);
+        weir_set_int(ret, arg->as.integer);
         return true;
     case WEIR_EXPR_STRING:
         return int_from_text(call, ret);
@@ -132,7 +132,7 @@ static bool uint_from_text(const struct weir_call *call, struct weir_expr_value 
     if (errno != 0) {
         return range(call);
     }
-    *ret = weir_expr_uint(value);
+    weir_set_uint(ret, value);
     return *end == '\0' || not_a(call, call->args[0].as.str);
 }
 
@@ -145,19 +145,19 @@ static bool fn_uint(const struct weir_call *call, struct weir_expr_value *ret)
         *ret = *arg;
         return true;
     case WEIR_EXPR_INT:
-        *ret = weir_expr_uint((uint64_t)arg->as.integer);
+        weir_set_uint(ret, (uint64_t)arg->as.integer);
         return arg->as.integer >= 0 || range(call);
     case WEIR_EXPR_DOUBLE:
         if (!(arg->as.real > -1 && arg->as.real < 0x1p64)) {
             return range(call);
         }
-        *ret = weir_expr_uint((uint64_t)arg->as.real);
+        weir_set_uint(ret, (uint64_t)arg->as.real);
         return true;
     case WEIR_EXPR_DECIMAL:
         if (!weir_decimal_to_u64(weir_expr_value_decimal(arg), &value)) {
             return range(call);
         }
-        *ret = weir_expr_uint(value);
+        weir_set_uint(ret, value);
         return true;
     case WEIR_EXPR_STRING:
         return uint_from_text(call, ret);
@@ -183,7 +183,7 @@ static bool double_from_text(const struct weir_call *call, struct weir_expr_valu
         return not_a(call, given);
     }
     double value = strtod(text, &end);
-    *ret = weir_expr_double(value);
+    weir_set_double(ret, value);
     return *end == '\0' || not_a(call, given);
 }
 
@@ -192,16 +192,16 @@ static bool fn_double(const struct weir_call *call, struct weir_expr_value *ret)
     const struct weir_expr_value *arg = &call->args[0];
     switch (arg->kind) {
     case WEIR_EXPR_DOUBLE:
-        *ret = weir_expr_double(arg->as.real);
+        weir_set_double(ret, arg->as.real);
         return true;
     case WEIR_EXPR_INT:
-        *ret = weir_expr_double((double)arg->as.integer);
+        weir_set_double(ret, (double)arg->as.integer);
         return true;
     case WEIR_EXPR_UINT:
-        *ret = weir_expr_double((double)arg->as.natural);
+        weir_set_double(ret, (double)arg->as.natural);
         return true;
     case WEIR_EXPR_DECIMAL:
-        *ret = weir_expr_double(weir_decimal_to_double(weir_expr_value_decimal(arg)));
+        weir_set_double(ret, weir_decimal_to_double(weir_expr_value_decimal(arg)));
         return true;
     case WEIR_EXPR_STRING:
         return double_from_text(call, ret);
@@ -242,7 +242,7 @@ static bool fn_decimal(const struct weir_call *call, struct weir_expr_value *ret
     if (rc != WEIR_OK) {
         return weir_run_fail(call->run, "%s", err.msg);
     }
-    *ret = weir_expr_decimal(value);
+    weir_set_decimal(ret, value);
     return true;
 }
 
@@ -252,7 +252,7 @@ static bool fn_string(const struct weir_call *call, struct weir_expr_value *ret)
     if (!weir_value_text(call->run, &call->args[0], &text)) {
         return false;
     }
-    *ret = weir_expr_string(text);
+    weir_set_string(ret, text);
     return true;
 }
 
@@ -262,7 +262,7 @@ static bool fn_bytes(const struct weir_call *call, struct weir_expr_value *ret)
     if (kind != WEIR_EXPR_STRING && kind != WEIR_EXPR_BYTES) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bytes(call->args[0].as.str);
+    weir_set_bytes(ret, call->args[0].as.str);
     return true;
 }
 
@@ -281,7 +281,7 @@ static bool fn_bool(const struct weir_call *call, struct weir_expr_value *ret)
     for (size_t i = 0; i < WEIR_COUNT(yes); i++) {
         bool is_yes = weir_str_eq(arg->as.str, weir_str_z(yes[i]));
         if (is_yes || weir_str_eq(arg->as.str, weir_str_z(no[i]))) {
-            *ret = weir_expr_bool(is_yes);
+            weir_set_bool(ret, is_yes);
             return true;
         }
     }
@@ -361,7 +361,7 @@ static bool fn_has_value(const struct weir_call *call, struct weir_expr_value *r
     if (call->args[0].kind != WEIR_EXPR_OPTIONAL) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(call->args[0].as.inner != NULL);
+    weir_set_bool(ret, call->args[0].as.inner != NULL);
     return true;
 }
 

@@ -82,12 +82,12 @@ static bool rounded(const struct weir_call *call, double (*how)(double),
         return weir_run_fail(call->run, "%lld places are out of range", (long long)places);
     }
     if (arg->kind == WEIR_EXPR_DOUBLE) {
-        *ret = weir_expr_double(how(arg->as.real));
+        weir_set_double(ret, how(arg->as.real));
         return true;
     }
     if (arg->kind == WEIR_EXPR_DECIMAL) {
         struct weir_decimal value = weir_expr_value_decimal(arg);
-        *ret = weir_expr_decimal(weir_decimal_round(value, (int32_t)places, rounding));
+        weir_set_decimal(ret, weir_decimal_round(value, (int32_t)places, rounding));
         return true;
     }
     return weir_call_no_overload(call);
@@ -124,17 +124,17 @@ static bool fn_abs(const struct weir_call *call, struct weir_expr_value *ret)
         if (arg->as.integer == INT64_MIN) {
             return weir_run_fail(call->run, "int overflow");
         }
-        *ret = weir_expr_int(arg->as.integer < 0 ? -arg->as.integer : arg->as.integer);
+        weir_set_int(ret, arg->as.integer < 0 ? -arg->as.integer : arg->as.integer);
         return true;
     case WEIR_EXPR_UINT:
         *ret = *arg;
         return true;
     case WEIR_EXPR_DOUBLE:
-        *ret = weir_expr_double(fabs(arg->as.real));
+        weir_set_double(ret, fabs(arg->as.real));
         return true;
     case WEIR_EXPR_DECIMAL:
         decimal = weir_expr_value_decimal(arg);
-        *ret = weir_expr_decimal(decimal.coefficient < 0 ? weir_decimal_neg(decimal) : decimal);
+        weir_set_decimal(ret, decimal.coefficient < 0 ? weir_decimal_neg(decimal) : decimal);
         return true;
     default:
         return weir_call_no_overload(call);
@@ -147,17 +147,17 @@ static bool fn_sign(const struct weir_call *call, struct weir_expr_value *ret)
     double real = arg->as.real;
     switch (arg->kind) {
     case WEIR_EXPR_INT:
-        *ret = weir_expr_int((arg->as.integer > 0) - (arg->as.integer < 0));
+        weir_set_int(ret, (arg->as.integer > 0) - (arg->as.integer < 0));
         return true;
     case WEIR_EXPR_UINT:
-        *ret = weir_expr_uint(arg->as.natural > 0 ? 1 : 0);
+        weir_set_uint(ret, arg->as.natural > 0 ? 1 : 0);
         return true;
     case WEIR_EXPR_DOUBLE:
-        *ret = weir_expr_double(isnan(real) ? real : (double)((real > 0) - (real < 0)));
+        weir_set_double(ret, isnan(real) ? real : (double)((real > 0) - (real < 0)));
         return true;
     case WEIR_EXPR_DECIMAL:
-        *ret = weir_expr_decimal(weir_decimal_from_i64(
-                (int64_t)(arg->as.coefficient > 0) - (int64_t)(arg->as.coefficient < 0)));
+        weir_set_decimal(ret, weir_decimal_from_i64((int64_t)(arg->as.coefficient > 0) -
+                                                    (int64_t)(arg->as.coefficient < 0)));
         return true;
     default:
         return weir_call_no_overload(call);
@@ -169,16 +169,16 @@ static bool fn_sqrt(const struct weir_call *call, struct weir_expr_value *ret)
     const struct weir_expr_value *arg = &call->args[0];
     switch (arg->kind) {
     case WEIR_EXPR_INT:
-        *ret = weir_expr_double(sqrt((double)arg->as.integer));
+        weir_set_double(ret, sqrt((double)arg->as.integer));
         return true;
     case WEIR_EXPR_UINT:
-        *ret = weir_expr_double(sqrt((double)arg->as.natural));
+        weir_set_double(ret, sqrt((double)arg->as.natural));
         return true;
     case WEIR_EXPR_DOUBLE:
-        *ret = weir_expr_double(sqrt(arg->as.real));
+        weir_set_double(ret, sqrt(arg->as.real));
         return true;
     case WEIR_EXPR_DECIMAL:
-        *ret = weir_expr_double(sqrt(weir_decimal_to_double(weir_expr_value_decimal(arg))));
+        weir_set_double(ret, sqrt(weir_decimal_to_double(weir_expr_value_decimal(arg))));
         return true;
     default:
         return weir_call_no_overload(call);
@@ -192,7 +192,7 @@ static bool fn_is_nan(const struct weir_call *call, struct weir_expr_value *ret)
     if (call->args[0].kind != WEIR_EXPR_DOUBLE) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(isnan(call->args[0].as.real));
+    weir_set_bool(ret, isnan(call->args[0].as.real));
     return true;
 }
 
@@ -201,7 +201,7 @@ static bool fn_is_inf(const struct weir_call *call, struct weir_expr_value *ret)
     if (call->args[0].kind != WEIR_EXPR_DOUBLE) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(isinf(call->args[0].as.real));
+    weir_set_bool(ret, isinf(call->args[0].as.real));
     return true;
 }
 
@@ -210,7 +210,7 @@ static bool fn_is_finite(const struct weir_call *call, struct weir_expr_value *r
     if (call->args[0].kind != WEIR_EXPR_DOUBLE) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(isfinite(call->args[0].as.real));
+    weir_set_bool(ret, isfinite(call->args[0].as.real));
     return true;
 }
 

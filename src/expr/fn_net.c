@@ -110,7 +110,7 @@ static bool fn_is_ip(const struct weir_call *call, struct weir_expr_value *ret)
     if (call->args[0].kind != WEIR_EXPR_STRING) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(weir_ip_parse(call->args[0].as.str, &value));
+    weir_set_bool(ret, weir_ip_parse(call->args[0].as.str, &value));
     return true;
 }
 
@@ -120,7 +120,7 @@ static bool fn_is_cidr(const struct weir_call *call, struct weir_expr_value *ret
     if (call->args[0].kind != WEIR_EXPR_STRING) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_bool(weir_cidr_parse(call->args[0].as.str, &value));
+    weir_set_bool(ret, weir_cidr_parse(call->args[0].as.str, &value));
     return true;
 }
 
@@ -135,7 +135,7 @@ static bool fn_is_canonical(const struct weir_call *call, struct weir_expr_value
         return not_an(call, "address");
     }
     size_t n = weir_ip_format(&value, text);
-    *ret = weir_expr_bool(weir_str_eq(call->args[0].as.str, weir_str(text, n)));
+    weir_set_bool(ret, weir_str_eq(call->args[0].as.str, weir_str(text, n)));
     return true;
 }
 
@@ -151,7 +151,7 @@ static bool fn_family(const struct weir_call *call, struct weir_expr_value *ret)
     if (!is_address(call)) {
         return false;
     }
-    *ret = weir_expr_int(call->args[0].type);
+    weir_set_int(ret, call->args[0].type);
     return true;
 }
 
@@ -194,31 +194,31 @@ static bool is_global_unicast(const struct weir_expr_value *ip)
 
 static bool fn_is_unspecified(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    *ret = weir_expr_bool(is_unspecified(&call->args[0]));
+    weir_set_bool(ret, is_unspecified(&call->args[0]));
     return is_address(call);
 }
 
 static bool fn_is_loopback(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    *ret = weir_expr_bool(is_loopback(&call->args[0]));
+    weir_set_bool(ret, is_loopback(&call->args[0]));
     return is_address(call);
 }
 
 static bool fn_is_global(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    *ret = weir_expr_bool(is_global_unicast(&call->args[0]));
+    weir_set_bool(ret, is_global_unicast(&call->args[0]));
     return is_address(call);
 }
 
 static bool fn_is_local_multicast(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    *ret = weir_expr_bool(is_link_local_multicast(&call->args[0]));
+    weir_set_bool(ret, is_link_local_multicast(&call->args[0]));
     return is_address(call);
 }
 
 static bool fn_is_local_unicast(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    *ret = weir_expr_bool(is_link_local_unicast(&call->args[0]));
+    weir_set_bool(ret, is_link_local_unicast(&call->args[0]));
     return is_address(call);
 }
 
@@ -250,7 +250,7 @@ static bool fn_contains_ip(const struct weir_call *call, struct weir_expr_value 
     if (ip.kind == WEIR_EXPR_STRING && !weir_ip_parse(ip.as.str, &ip)) {
         return not_an(call, "address");
     }
-    *ret = weir_expr_bool(
+    weir_set_bool(ret,
             ip.type == cidr->type && same_bits(cidr->as.address, ip.as.address, shared_bits(cidr)));
     return true;
 }
@@ -266,8 +266,8 @@ static bool fn_contains_cidr(const struct weir_call *call, struct weir_expr_valu
     if (other.kind == WEIR_EXPR_STRING && !weir_cidr_parse(other.as.str, &other)) {
         return not_an(call, "block as in 10.0.0.0/8");
     }
-    *ret = weir_expr_bool(other.type == cidr->type && other.scale >= cidr->scale &&
-                          same_bits(cidr->as.address, other.as.address, shared_bits(cidr)));
+    weir_set_bool(ret, other.type == cidr->type && other.scale >= cidr->scale &&
+                               same_bits(cidr->as.address, other.as.address, shared_bits(cidr)));
     return true;
 }
 
@@ -294,7 +294,7 @@ static bool fn_prefix_length(const struct weir_call *call, struct weir_expr_valu
     if (call->args[0].kind != WEIR_EXPR_CIDR) {
         return weir_call_no_overload(call);
     }
-    *ret = weir_expr_int(call->args[0].scale);
+    weir_set_int(ret, call->args[0].scale);
     return true;
 }
 

@@ -19,13 +19,13 @@ static bool has_kinds(const struct weir_call *call, const char *kinds)
 
 static bool give_bool(struct weir_expr_value *ret, bool value)
 {
-    *ret = weir_expr_bool(value);
+    weir_set_bool(ret, value);
     return true;
 }
 
 static bool give_text(struct weir_expr_value *ret, const char *p, size_t n)
 {
-    *ret = weir_expr_string(weir_str(p, n));
+    weir_set_string(ret, weir_str(p, n));
     return true;
 }
 
@@ -143,7 +143,7 @@ static bool give_position(const struct weir_call *call, struct weir_str text, si
         struct weir_expr_value *ret)
 {
     int64_t position = offset == SIZE_MAX ? -1 : (int64_t)weir_utf8_count(weir_str(text.p, offset));
-    *ret = weir_expr_int(position);
+    weir_set_int(ret, position);
     return weir_run_pay(call->run, text.n / 64);
 }
 
@@ -523,7 +523,7 @@ static bool fn_base64_decode(const struct weir_call *call, struct weir_expr_valu
     if (weir_base64_decode(run->arena, text, true, &bytes, &err) != WEIR_OK) {
         return weir_run_fail(run, "%s", err.msg);
     }
-    *ret = weir_expr_bytes(bytes);
+    weir_set_bytes(ret, bytes);
     return true;
 }
 

@@ -113,7 +113,7 @@ static bool local_date(const struct weir_call *call, struct weir_date *ret)
 
 static bool result(struct weir_expr_value *ret, int64_t value)
 {
-    *ret = weir_expr_int(value);
+    weir_set_int(ret, value);
     return true;
 }
 

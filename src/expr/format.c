@@ -324,7 +324,7 @@ bool weir_fn_format(const struct weir_call *call, struct weir_expr_value *ret)
         if (ok && format.out.n > 0) {
             memcpy(copy, format.out.p, format.out.n);
         }
-        *ret = weir_expr_string(weir_str(copy, format.out.n));
+        weir_set_string(ret, weir_str(copy, format.out.n));
     }
     weir_buf_fini(&format.out);
     return ok;

@@ -95,7 +95,7 @@ static bool eval_fold(
         run->failure = failure;
         return false;
     }
-    *ret = weir_expr_bool(!deciding);
+    weir_set_bool(ret, !deciding);
     return true;
 }
 
@@ -114,7 +114,7 @@ static bool eval_exists_one(
         }
         found += value.as.boolean ? 1 : 0;
     }
-    *ret = weir_expr_bool(found == 1);
+    weir_set_bool(ret, found == 1);
     return true;
 }
 

@@ -295,7 +295,7 @@ bool weir_op_in(struct weir_run *run, const struct weir_expr_value *a,
         const struct weir_expr_value *b, struct weir_expr_value *ret)
 {
     if (b->kind == WEIR_EXPR_MAP) {
-        *ret = weir_expr_bool(weir_map_get(b, a).kind != WEIR_EXPR_ABSENT);
+        weir_set_bool(ret, weir_map_get(b, a).kind != WEIR_EXPR_ABSENT);
         return true;
     }
     if (b->kind != WEIR_EXPR_LIST && b->kind != WEIR_EXPR_SET) {
@@ -310,7 +310,7 @@ bool weir_op_in(struct weir_run *run, const struct weir_expr_value *a,
             return false;
         }
     }
-    *ret = weir_expr_bool(found);
+    weir_set_bool(ret, found);
     return true;
 }
 
@@ -375,7 +375,7 @@ static bool int_arithmetic(
         }
         break;
     }
-    *ret = weir_expr_int(result);
+    weir_set_int(ret, result);
     return !over || overflow(run, "int");
 }
 
@@ -401,7 +401,7 @@ static bool uint_arithmetic(
         result = op == WEIR_OP_DIV ? a / b : a % b;
         break;
     }
-    *ret = weir_expr_uint(result);
+    weir_set_uint(ret, result);
     return !over || overflow(run, "uint");
 }
 
@@ -413,16 +413,16 @@ static bool double_arithmetic(struct weir_run *run, enum weir_op op,
     double y = b->as.real;
     switch ((int)op) {
     case WEIR_OP_ADD:
-        *ret = weir_expr_double(x + y);
+        weir_set_double(ret, x + y);
         return true;
     case WEIR_OP_SUB:
-        *ret = weir_expr_double(x - y);
+        weir_set_double(ret, x - y);
         return true;
     case WEIR_OP_MUL:
-        *ret = weir_expr_double(x * y);
+        weir_set_double(ret, x * y);
         return true;
     case WEIR_OP_DIV:
-        *ret = weir_expr_double(x / y);
+        weir_set_double(ret, x / y);
         return true;
     default:
         return no_overload(run, op, a, b);
@@ -484,7 +484,7 @@ static bool decimal_arithmetic(struct weir_run *run, enum weir_op op,
     if (rc != WEIR_OK) {
         return weir_run_fail(run, "%s", err.msg);
     }
-    *ret = weir_expr_decimal(result);
+    weir_set_decimal(ret, result);
     return true;
 }
 
@@ -644,13 +644,13 @@ bool weir_op_negate(
         if (a->as.integer == INT64_MIN) {
             return overflow(run, "int");
         }
-        *ret = weir_expr_int(-a->as.integer);
+        weir_set_int(ret, -a->as.integer);
         return true;
     case WEIR_EXPR_DOUBLE:
-        *ret = weir_expr_double(-a->as.real);
+        weir_set_double(ret, -a->as.real);
         return true;
     case WEIR_EXPR_DECIMAL:
-        *ret = weir_expr_decimal(weir_decimal_neg(weir_expr_value_decimal(a)));
+        weir_set_decimal(ret, weir_decimal_neg(weir_expr_value_decimal(a)));
         return true;
     case WEIR_EXPR_DURATION:
         return duration_result(run, -(__int128)a->as.integer, ret);

@@ -76,22 +76,24 @@ void weir_class_finish(struct weir_class *set, bool negate)
 static void fold_range(struct weir_class *set, struct weir_range range)
 {
     for (size_t i = 0; i < weir_unicode_fold_count; i++) {
-        const struct weir_fold *fold = &weir_unicode_folds[i];
-        uint32_t first = range.first > fold->first ? range.first : fold->first;
-        uint32_t last = range.last < fold->last ? range.last : fold->last;
-        if (fold->first > range.last) {
+        uint32_t fold_first = (uint32_t)weir_unicode_folds[3 * i];
+        uint32_t fold_last = fold_first + (uint32_t)weir_unicode_folds[3 * i + 1];
+        int32_t delta = weir_unicode_folds[3 * i + 2];
+        uint32_t first = range.first > fold_first ? range.first : fold_first;
+        uint32_t last = range.last < fold_last ? range.last : fold_last;
+        if (fold_first > range.last) {
             return;
         }
         if (first > last) {
             continue;
         }
-        if (fold->delta != 0) {
-            weir_class_add(set, (uint32_t)((int32_t)first + fold->delta),
-                    (uint32_t)((int32_t)last + fold->delta));
+        if (delta != 0) {
+            weir_class_add(
+                    set, (uint32_t)((int32_t)first + delta), (uint32_t)((int32_t)last + delta));
         } else {
             /* Widen to whole pairs. */
-            first -= (first - fold->first) % 2;
-            last += (last - fold->first) % 2 == 0 ? 1 : 0;
+            first -= (first - fold_first) % 2;
+            last += (last - fold_first) % 2 == 0 ? 1 : 0;
             weir_class_add(set, first, last);
         }
     }
@@ -133,8 +135,11 @@ bool weir_class_add_unicode(struct weir_class *set, struct weir_str name, bool n
         bool group = name.n == 1 && table.n == 2 && table.p[0] == name.p[0];
         if (group || weir_str_eq(table, name)) {
             any = true;
-            for (size_t i = 0; i < at->count; i++) {
-                weir_class_add(&found, at->ranges[i].first, at->ranges[i].last);
+            uint32_t point = 0;
+            for (size_t i = 0; i < at->count; i += 2) {
+                point += at->gaps[i];
+                weir_class_add(&found, point, point + at->gaps[i + 1]);
+                point += at->gaps[i + 1] + 1;
             }
         }
     }

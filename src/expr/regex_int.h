@@ -17,25 +17,21 @@ struct weir_range {
     uint32_t last;
 };
 
-/* A category ("Lu") or script ("Greek"). */
+/* A category ("Lu") or script ("Greek"): pairs of the gap before a range and its length less one.
+ */
 struct weir_class_table {
     const char *name;
-    const struct weir_range *ranges;
-    size_t count;
+    const uint32_t *gaps;
+    size_t count; /* of numbers */
 };
 
 /*
  * Code points that differ in case only form rings; delta leads from each to the next
  * of its ring. Delta 0: neighbours that swap, the first and the one behind it, and so on.
+ * Three numbers each: first, length less one, delta; in order of first.
  */
-struct weir_fold {
-    uint32_t first;
-    uint32_t last;
-    int32_t delta;
-};
-
 extern const struct weir_class_table weir_unicode_classes[]; /* ended by a NULL name */
-extern const struct weir_fold weir_unicode_folds[];
+extern const int32_t weir_unicode_folds[];
 extern const size_t weir_unicode_fold_count;
 
 /* --- character classes (regex_class.c) ----------------------------------- */

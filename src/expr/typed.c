@@ -181,13 +181,13 @@ static enum weir_rc read_scalar(
     struct weir_str zero = weir_arena_str(reader->arena, text);
     char *end = NULL;
     if (weir_str_eq(type, WEIR_STR("int"))) {
-        *ret = weir_expr_int(strtoll(zero.p, &end, 10));
+        weir_set_int(ret, strtoll(zero.p, &end, 10));
     } else if (weir_str_eq(type, WEIR_STR("uint"))) {
-        *ret = weir_expr_uint(strtoull(zero.p, &end, 10));
+        weir_set_uint(ret, strtoull(zero.p, &end, 10));
     } else if (weir_str_eq(type, WEIR_STR("double"))) {
-        *ret = weir_expr_double(strtod(zero.p, &end));
+        weir_set_double(ret, strtod(zero.p, &end));
     } else if (weir_str_eq(type, WEIR_STR("string"))) {
-        *ret = weir_expr_string(text);
+        weir_set_string(ret, text);
     } else if (weir_str_eq(type, WEIR_STR("type"))) {
         *ret = weir_expr_type(zero.p);
     } else if (weir_str_eq(type, WEIR_STR("decimal"))) {
@@ -196,14 +196,14 @@ static enum weir_rc read_scalar(
         if (rc != WEIR_OK) {
             return rc;
         }
-        *ret = weir_expr_decimal(decimal);
+        weir_set_decimal(ret, decimal);
     } else if (weir_str_eq(type, WEIR_STR("bytes"))) {
         struct weir_str bytes;
         enum weir_rc rc = weir_base64_decode(reader->arena, text, true, &bytes, reader->err);
         if (rc != WEIR_OK) {
             return rc;
         }
-        *ret = weir_expr_bytes(bytes);
+        weir_set_bytes(ret, bytes);
     } else if (weir_str_eq(type, WEIR_STR("ip")) || weir_str_eq(type, WEIR_STR("cidr"))) {
         bool ok = weir_str_eq(type, WEIR_STR("ip")) ? weir_ip_parse(text, ret)
                                                     : weir_cidr_parse(text, ret);
@@ -366,7 +366,7 @@ static enum weir_rc read_fields(
     }
     if (weir_str_eq(type, WEIR_STR("bool"))) {
         bool yes = weir_str_eq(fields->value, WEIR_STR("true"));
-        *ret = weir_expr_bool(yes);
+        weir_set_bool(ret, yes);
         return yes || weir_str_eq(fields->value, WEIR_STR("false"))
                        ? WEIR_OK
                        : bad(reader, fields, "true or false");

@@ -42,50 +42,6 @@ bool weir_type_by_name(struct weir_str name, struct weir_expr_value *ret)
     return false;
 }
 
-struct weir_expr_value weir_expr_null(void)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_NULL };
-}
-
-struct weir_expr_value weir_expr_bool(bool value)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_BOOL, .as.boolean = value };
-}
-
-struct weir_expr_value weir_expr_int(int64_t value)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_INT, .as.integer = value };
-}
-
-struct weir_expr_value weir_expr_uint(uint64_t value)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_UINT, .as.natural = value };
-}
-
-struct weir_expr_value weir_expr_double(double value)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_DOUBLE, .as.real = value };
-}
-
-struct weir_expr_value weir_expr_decimal(struct weir_decimal value)
-{
-    return (struct weir_expr_value){
-        .kind = WEIR_EXPR_DECIMAL,
-        .scale = value.exponent,
-        .as.coefficient = value.coefficient,
-    };
-}
-
-struct weir_expr_value weir_expr_string(struct weir_str text)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_STRING, .as.str = text };
-}
-
-struct weir_expr_value weir_expr_bytes(struct weir_str bytes)
-{
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_BYTES, .as.str = bytes };
-}
-
 struct weir_expr_value weir_expr_timestamp(struct weir_time time)
 {
     int64_t seconds = time.ms / 1000;
@@ -130,41 +86,55 @@ struct weir_expr_value weir_expr_item(struct weir_item item)
     };
 }
 
-static struct weir_expr_value attribute_container(struct weir_value value, uint8_t kind)
+/* L, M and sets: the body of an M is an item. */
+static void set_container(struct weir_expr_value *ret, uint8_t kind, struct weir_value value)
 {
-    return (struct weir_expr_value){
-        .kind = kind,
-        .form = WEIR_EXPR_ATTRIBUTE,
-        .type = (uint8_t)value.type,
-        .as.str = value.body,
-    };
+    weir_set_head(ret, kind);
+    ret->form = WEIR_EXPR_ATTRIBUTE;
+    ret->type = (uint8_t)value.type;
+    ret->as.str = value.body;
+}
+
+void weir_attribute_read(struct weir_value value, struct weir_expr_value *ret)
+{
+    switch (value.type) {
+    case WEIR_TYPE_S:
+        weir_set_string(ret, weir_value_str(value));
+        return;
+    case WEIR_TYPE_N:
+        weir_set_decimal(ret, weir_value_decimal(value));
+        return;
+    case WEIR_TYPE_B:
+        weir_set_bytes(ret, weir_value_str(value));
+        return;
+    case WEIR_TYPE_BOOL:
+        weir_set_bool(ret, weir_value_bool(value));
+        return;
+    case WEIR_TYPE_NULL:
+        weir_set_head(ret, WEIR_EXPR_NULL);
+        return;
+    case WEIR_TYPE_L:
+        set_container(ret, WEIR_EXPR_LIST, value);
+        return;
+    case WEIR_TYPE_M:
+        set_container(ret, WEIR_EXPR_MAP, value);
+        return;
+    case WEIR_TYPE_SS:
+    case WEIR_TYPE_NS:
+    case WEIR_TYPE_BS:
+        set_container(ret, WEIR_EXPR_SET, value);
+        return;
+    case WEIR_TYPE_ABSENT:
+        break;
+    }
+    weir_set_head(ret, WEIR_EXPR_ABSENT);
 }
 
 struct weir_expr_value weir_expr_attribute(struct weir_value value)
 {
-    switch (value.type) {
-    case WEIR_TYPE_S:
-        return weir_expr_string(weir_value_str(value));
-    case WEIR_TYPE_N:
-        return weir_expr_decimal(weir_value_decimal(value));
-    case WEIR_TYPE_B:
-        return weir_expr_bytes(weir_value_str(value));
-    case WEIR_TYPE_BOOL:
-        return weir_expr_bool(weir_value_bool(value));
-    case WEIR_TYPE_NULL:
-        return weir_expr_null();
-    case WEIR_TYPE_L:
-        return attribute_container(value, WEIR_EXPR_LIST);
-    case WEIR_TYPE_M:
-        return weir_expr_item(weir_value_map(value));
-    case WEIR_TYPE_SS:
-    case WEIR_TYPE_NS:
-    case WEIR_TYPE_BS:
-        return attribute_container(value, WEIR_EXPR_SET);
-    case WEIR_TYPE_ABSENT:
-        break;
-    }
-    return (struct weir_expr_value){ .kind = WEIR_EXPR_ABSENT };
+    struct weir_expr_value result;
+    weir_attribute_read(value, &result);
+    return result;
 }
 
 struct weir_decimal weir_expr_value_decimal(const struct weir_expr_value *value)
@@ -258,11 +228,11 @@ static bool normal_key(const struct weir_expr_value *key, struct weir_expr_value
     case WEIR_EXPR_DOUBLE:
     case WEIR_EXPR_DECIMAL:
         if (weir_number_to_index(key, &index)) {
-            *ret = weir_expr_int(index);
+            weir_set_int(ret, index);
             return true;
         }
         if (key->kind == WEIR_EXPR_DOUBLE && key->as.real >= 0x1p63 && key->as.real < 0x1p64) {
-            *ret = weir_expr_uint((uint64_t)key->as.real);
+            weir_set_uint(ret, (uint64_t)key->as.real);
             return true;
         }
         return false;
@@ -469,16 +439,16 @@ static bool set_member(
     struct weir_decimal number;
     switch (value.kind) {
     case WEIR_EXPR_INT:
-        *ret = weir_expr_decimal(weir_decimal_from_i64(value.as.integer));
+        weir_set_decimal(ret, weir_decimal_from_i64(value.as.integer));
         return true;
     case WEIR_EXPR_UINT:
-        *ret = weir_expr_decimal(weir_decimal_from_u64(value.as.natural));
+        weir_set_decimal(ret, weir_decimal_from_u64(value.as.natural));
         return true;
     case WEIR_EXPR_DOUBLE:
         if (weir_decimal_from_double(value.as.real, &number, NULL) != WEIR_OK) {
             return weir_run_fail(run, "a set cannot hold this double");
         }
-        *ret = weir_expr_decimal(value.exact != NULL ? *value.exact : number);
+        weir_set_decimal(ret, value.exact != NULL ? *value.exact : number);
         return true;
     case WEIR_EXPR_DECIMAL:
     case WEIR_EXPR_STRING:
