@@ -6,6 +6,7 @@
  *
  * Prints a table, then one line of JSON.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +20,8 @@ struct sample {
 };
 
 struct workload {
-    struct weir_arena arena;
+    struct weir_arena arena; /* what is matched, close together as in a log */
+    struct weir_arena draft; /* what it is made from */
     struct weir_record_source source;
     struct sample *samples;
     size_t count;
@@ -39,7 +41,7 @@ static struct weir_str make_lines(struct workload *workload)
     struct weir_str text = WEIR_STR("");
     uint64_t count = 1 + next_random(workload, 3);
     for (uint64_t i = 0; i < count; i++) {
-        text = weir_arena_printf(&workload->arena,
+        text = weir_arena_printf(&workload->draft,
                 "%.*s%s{\"M\":{\"sku\":{\"S\":\"SKU-%05u\"},\"qty\":{\"N\":\"%u\"}}}",
                 WEIR_STR_ARG(text), i > 0 ? "," : "", (unsigned)next_random(workload, 50000),
                 1 + (unsigned)next_random(workload, 8));
@@ -52,12 +54,13 @@ static struct weir_item read_item(struct workload *workload, struct weir_str tex
     struct weir_json json;
     struct weir_item item = { 0 };
     struct weir_err err;
-    weir_json_init(&json, text, &workload->arena, 64);
+    weir_json_init(&json, text, &workload->draft, 64);
     if (weir_ddbjson_read_item(&json, weir_json_next(&json), &item, &err) != WEIR_OK) {
         fprintf(stderr, "bench_pattern: %s\n", err.msg);
         exit(1);
     }
-    return item;
+    struct weir_str kept = weir_arena_str(&workload->arena, weir_str(item.p, item.n));
+    return (struct weir_item){ kept.p, kept.n };
 }
 
 static void make_sample(struct workload *workload, size_t i)
@@ -68,11 +71,11 @@ static void make_sample(struct workload *workload, size_t i)
     static const enum weir_event_name events[] = { WEIR_EVENT_INSERT, WEIR_EVENT_MODIFY,
         WEIR_EVENT_MODIFY, WEIR_EVENT_REMOVE };
     struct sample *sample = &workload->samples[i];
-    struct weir_str keys = weir_arena_printf(&workload->arena,
+    struct weir_str keys = weir_arena_printf(&workload->draft,
             "\"pk\":{\"S\":\"TENANT#%05u\"},\"sk\":{\"S\":\"ORDER#%08u\"}",
             (unsigned)next_random(workload, 20000), (unsigned)next_random(workload, 100000000));
     size_t tag = next_random(workload, 6);
-    struct weir_str image = weir_arena_printf(&workload->arena,
+    struct weir_str image = weir_arena_printf(&workload->draft,
             "{%.*s,\"status\":{\"S\":\"%s\"},\"total\":{\"N\":\"%u.%02u\"},"
             "\"email\":{\"S\":\"user%u@example.com\"},\"tags\":{\"SS\":[\"%s\",\"%s\"]},"
             "\"lines\":{\"L\":[%.*s]}}",
@@ -82,14 +85,15 @@ static void make_sample(struct workload *workload, size_t i)
             tags[(tag + 1 + next_random(workload, 5)) % 6], WEIR_STR_ARG(make_lines(workload)));
     enum weir_event_name event = events[next_random(workload, 4)];
     sample->json = weir_arena_printf(&workload->arena,
-            "{\"eventID\":\"%016llx%016llx\",\"eventName\":\"%s\",\"eventVersion\":\"1.1\","
+            "{\"eventID\":\"%016" PRIx64 "%016" PRIx64
+            "\",\"eventName\":\"%s\",\"eventVersion\":\"1.1\","
             "\"eventSource\":\"aws:dynamodb\",\"awsRegion\":\"us-east-1\",\"dynamodb\":{"
             "\"ApproximateCreationDateTime\":%zu,\"Keys\":{%.*s},\"NewImage\":%.*s,"
             "\"SequenceNumber\":\"1%020zu\",\"SizeBytes\":321,"
             "\"StreamViewType\":\"NEW_AND_OLD_IMAGES\"}}",
-            (unsigned long long)workload->seed, (unsigned long long)~workload->seed,
-            weir_event_name(event), 1700000000 + i, WEIR_STR_ARG(keys), WEIR_STR_ARG(image), i);
-    struct weir_str key_item = weir_arena_printf(&workload->arena, "{%.*s}", WEIR_STR_ARG(keys));
+            workload->seed, ~workload->seed, weir_event_name(event), 1700000000 + i,
+            WEIR_STR_ARG(keys), WEIR_STR_ARG(image), i);
+    struct weir_str key_item = weir_arena_printf(&workload->draft, "{%.*s}", WEIR_STR_ARG(keys));
     sample->record = (struct weir_record){ .source = &workload->source,
         .event = event,
         .pos = { i },
@@ -97,6 +101,7 @@ static void make_sample(struct workload *workload, size_t i)
         .keys = read_item(workload, key_item),
         .new_image = read_item(workload, image) };
     workload->bytes += sample->json.n;
+    weir_arena_reset(&workload->draft);
 }
 
 /* The i-th rule: exact values, anything-but, prefix and exists in turn. */
@@ -190,12 +195,15 @@ static struct weir_pattern_set *make_set(struct workload *workload, unsigned rul
 int main(int argc, char **argv)
 {
     struct workload workload = { .seed = 7 };
-    workload.count = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000;
+    size_t asked = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+    const size_t count = asked > 0 ? asked : 10000;
+    workload.count = count;
     double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.5;
     workload.source = (struct weir_record_source){ WEIR_STR("orders"),
         WEIR_STR("arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/1"),
         WEIR_STR("us-east-1"), WEIR_VIEW_NEW_AND_OLD_IMAGES };
     weir_arena_init(&workload.arena);
+    weir_arena_init(&workload.draft);
     workload.samples = weir_alloc_zero(workload.count, sizeof(*workload.samples));
     for (size_t i = 0; i < workload.count; i++) {
         make_sample(&workload, i);
@@ -204,7 +212,7 @@ int main(int argc, char **argv)
     struct weir_buf json;
     weir_buf_init(&json, 4096);
     weir_buf_printf(&json, "{\"bench\":\"pattern\",\"record_bytes\":%zu,\"runs\":[",
-            workload.bytes / workload.count);
+            workload.bytes / count);
     printf("%8s %14s %14s %14s %10s\n", "rules", "json rec/s", "json ns", "in place ns", "matches");
     for (size_t i = 0; i < WEIR_COUNT(rules); i++) {
         WEIR_AUTO(weir_pattern_set)
@@ -221,6 +229,7 @@ int main(int argc, char **argv)
     printf("%.*s\n", WEIR_STR_ARG(weir_buf_view(&json)));
     weir_buf_fini(&json);
     weir_free(workload.samples);
+    weir_arena_fini(&workload.draft);
     weir_arena_fini(&workload.arena);
     return 0;
 }

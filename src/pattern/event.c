@@ -94,8 +94,12 @@ static bool take_token(struct reader *reader, enum weir_json_token token)
         token = weir_json_next(&reader->json);
         return token != WEIR_JSON_ERROR && take_value(reader, node, token, frame->member);
     }
-    uint32_t member =
-            weir_pattern_add_member(reader->scratch, frame->id, frame->index++, frame->member);
+    /* A plain value stands where its array does: AWS's engine numbers objects and arrays only. */
+    uint32_t member = frame->member;
+    uint32_t index = frame->index++;
+    if (token == WEIR_JSON_OBJECT || token == WEIR_JSON_ARRAY) {
+        member = weir_pattern_add_member(reader->scratch, frame->id, index, member);
+    }
     return take_value(reader, frame->node, token, member);
 }
 

@@ -100,7 +100,7 @@ void weir_pattern_build_tree(struct weir_pattern_set *set)
         }
     }
     if (count > 1) {
-        qsort(sorted, count, sizeof(*sorted), compare_paths);
+        qsort(sorted, count, sizeof(struct weir_pattern_path *), compare_paths);
     }
     struct draft *drafts = weir_alloc((segments + 1) * sizeof(*drafts));
     drafts[0] =
@@ -284,7 +284,7 @@ static unsigned rank(const struct weir_pattern_set *set, const struct weir_patte
 static void order_checks(struct weir_pattern_set *set, struct weir_pattern_rule *rule,
         const struct weir_pattern_field *indexed)
 {
-    rule->checks = weir_arena_alloc(&set->arena, rule->count * sizeof(rule->checks[0]));
+    rule->checks = weir_arena_alloc(&set->arena, rule->count * sizeof(struct weir_pattern_field *));
     uint32_t count = 0;
     for (unsigned wanted = 0; wanted <= 8; wanted++) {
         for (uint32_t f = 0; f < rule->count; f++) {

@@ -256,38 +256,47 @@ static bool is_number_text(const struct weir_pattern_path *path)
     return path->skip > 0 && (type == WEIR_TYPE_N || type == WEIR_TYPE_NS);
 }
 
-/* Whether a string can be at a path; says so when it cannot. */
-static bool string_can_match(
-        const struct linter *linter, const struct weir_pattern_path *path, struct weir_str text)
+static bool is_event(const struct linter *linter, struct weir_str path, struct weir_str text)
 {
     static const char *const events[] = { "INSERT", "MODIFY", "REMOVE" };
-    if (path->origin == WEIR_PATTERN_FROM_EVENT_NAME) {
-        for (size_t i = 0; i < WEIR_COUNT(events); i++) {
-            if (weir_str_eq(text, weir_str_z(events[i]))) {
-                return true;
-            }
+    for (size_t i = 0; i < WEIR_COUNT(events); i++) {
+        if (weir_str_eq(text, weir_str_z(events[i]))) {
+            return true;
         }
-        found(linter, false, "%.*s: there is no event '%.*s'; expected INSERT, MODIFY or REMOVE",
-                WEIR_STR_ARG(path->text), WEIR_STR_ARG(text));
-        return false;
     }
-    if (path->mode != WEIR_PATTERN_AWS || !is_number_text(path)) {
-        return true;
-    }
+    found(linter, false, "%.*s: there is no event '%.*s'; expected INSERT, MODIFY or REMOVE",
+            WEIR_STR_ARG(path), WEIR_STR_ARG(text));
+    return false;
+}
+
+/* Whether a number's text is the one that records carry. */
+static bool is_plain_number(const struct linter *linter, struct weir_str path, struct weir_str text)
+{
     struct weir_decimal value;
     char plain[WEIR_DECIMAL_TEXT];
     if (weir_decimal_parse(text, &value, NULL) != WEIR_OK) {
-        found(linter, false, "%.*s: '%.*s' is not a number", WEIR_STR_ARG(path->text),
+        found(linter, false, "%.*s: '%.*s' is not a number", WEIR_STR_ARG(path),
                 WEIR_STR_ARG(text));
         return false;
     }
     size_t n = weir_decimal_format(value, plain);
     if (!weir_str_eq(weir_str(plain, n), text)) {
         found(linter, false, "%.*s: numbers are compared as text, and this one is written '%s'",
-                WEIR_STR_ARG(path->text), plain);
+                WEIR_STR_ARG(path), plain);
         return false;
     }
     return true;
+}
+
+/* Whether a string can be at a path; says so when it cannot. */
+static bool string_can_match(
+        const struct linter *linter, const struct weir_pattern_path *path, struct weir_str text)
+{
+    if (path->origin == WEIR_PATTERN_FROM_EVENT_NAME) {
+        return is_event(linter, path->text, text);
+    }
+    return path->mode != WEIR_PATTERN_AWS || !is_number_text(path) ||
+           is_plain_number(linter, path->text, text);
 }
 
 static bool strings_can_match(const struct linter *linter, const struct weir_pattern_path *path,

@@ -38,7 +38,7 @@ enum weir_pattern_leaf_kind {
 struct weir_pattern_leaf {
     enum weir_pattern_leaf_kind kind;
     bool comparable;      /* number: it equals a double (AWS mode) or a decimal (item mode) */
-    uint32_t member;      /* where in arrays it stands; 0: in none */
+    uint32_t member;      /* the element it is in; 0: in none */
     uint32_t next;        /* of the same path; 0: the last one */
     struct weir_str text; /* string; number as written (AWS mode) */
     double number;        /* AWS mode */

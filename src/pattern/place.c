@@ -2,7 +2,9 @@
  * Finds the leaves of one path in a change record, without making its JSON.
  *
  * Array elements get the address of the array's body as the array's identity, so
- * that paths found at different times agree on it.
+ * that paths found at different times agree on it. As in AWS's engine only
+ * elements that are objects or arrays are told apart; a plain value stands where
+ * its array does.
  */
 #include <stdio.h>
 
@@ -118,11 +120,11 @@ static void find_aws_value(
     }
     size_t count = weir_value_count(value);
     for (size_t i = 0; i < count; i++) {
-        uint32_t inside = member_of(search, value, i, member);
+        struct weir_value element = weir_value_at(value, i);
         if (last) {
-            add_typed_leaf(search, weir_value_at(value, i), inside);
+            add_typed_leaf(search, element, member);
         } else {
-            find_aws_value(search, weir_value_at(value, i), at + 1, inside);
+            find_aws_value(search, element, at + 1, member_of(search, value, i, member));
         }
     }
 }
@@ -191,7 +193,10 @@ static void find_plain(
     size_t count = weir_value_count(value);
     if (count > 0 && value.type != WEIR_TYPE_M) {
         for (size_t i = 0; i < count; i++) {
-            find_plain(search, weir_value_at(value, i), at, member_of(search, value, i, member));
+            struct weir_value element = weir_value_at(value, i);
+            bool numbered = element.type == WEIR_TYPE_M || element.type == WEIR_TYPE_L;
+            uint32_t inside = numbered ? member_of(search, value, i, member) : member;
+            find_plain(search, element, at, inside);
         }
         return;
     }

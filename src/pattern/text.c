@@ -313,7 +313,9 @@ static uint32_t map(const struct case_range *ranges, size_t count, uint32_t poin
 static uint8_t lower_of(uint32_t point, char out[static 6])
 {
     if (point == 0x130) { /* I with a dot: the only letter whose lower case is two code points */
-        memcpy(out, "i\xcc\x87", 3);
+        out[0] = 'i';
+        out[1] = '\xcc';
+        out[2] = '\x87';
         return 3;
     }
     return encode(map(lower_ranges, WEIR_COUNT(lower_ranges), point), out);
@@ -323,9 +325,11 @@ static uint8_t upper_of(uint32_t point, char out[static 8])
 {
     for (size_t i = 0; i < WEIR_COUNT(upper_specials); i++) {
         if (upper_specials[i].point == point) {
-            size_t n = strlen(upper_specials[i].upper);
-            memcpy(out, upper_specials[i].upper, n);
-            return (uint8_t)n;
+            uint8_t n = 0;
+            for (; upper_specials[i].upper[n] != '\0'; n++) {
+                out[n] = upper_specials[i].upper[n];
+            }
+            return n;
         }
     }
     return encode(map(upper_ranges, WEIR_COUNT(upper_ranges), point), out);

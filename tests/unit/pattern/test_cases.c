@@ -49,7 +49,7 @@ static struct section *section_of(struct weir_str source)
     }
     assert_true(section_count < MAX_SECTIONS);
     struct section *section = &sections[section_count++];
-    memcpy(section->name, source.p, n);
+    snprintf(section->name, sizeof(section->name), "%.*s", (int)n, source.n > 0 ? source.p : "");
     return section;
 }
 
