@@ -30,7 +30,7 @@ const SANITIZER = /ERROR: (Address|Leak|Memory)Sanitizer|WARNING: ThreadSanitize
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-function program() {
+export function program() {
   const candidates = [process.env.WEIR_BIN, 'build/asan/weir', 'build/asan/src/cli/weir',
     'build/weir'];
   const found = candidates.filter(Boolean).map((name) => path.resolve(ROOT, name))
