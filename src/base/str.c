@@ -77,24 +77,29 @@ bool weir_str_to_u64(struct weir_str s, uint64_t *ret_value)
 
 enum { NAME_MAX_COMPARED = 64 };
 
+/* Insertions, deletions, replacements, and neighbours swapped, as fingers do it: one each. */
 static size_t edit_distance(struct weir_str a, struct weir_str b)
 {
-    size_t row[NAME_MAX_COMPARED + 1];
+    size_t rows[3][NAME_MAX_COMPARED + 1];
     for (size_t j = 0; j <= b.n; j++) {
-        row[j] = j;
+        rows[0][j] = j;
     }
     for (size_t i = 1; i <= a.n; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3];
+        const size_t *above = rows[(i - 1) % 3];
+        const size_t *two_above = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b.n; j++) {
-            size_t best = diagonal + (a.p[i - 1] != b.p[j - 1]);
-            best = row[j] + 1 < best ? row[j] + 1 : best;
+            size_t best = above[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+            best = above[j] + 1 < best ? above[j] + 1 : best;
             best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = row[j];
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1]) {
+                best = two_above[j - 2] + 1 < best ? two_above[j - 2] + 1 : best;
+            }
             row[j] = best;
         }
     }
-    return row[b.n];
+    return rows[a.n % 3][b.n];
 }
 
 const char *weir_str_nearest(struct weir_str s, const char *const *names, size_t count)
