@@ -71,9 +71,9 @@ struct weir_change {
     uint32_t shard; /* below 65,536 */
     bool by_ttl;
     bool in_stream;            /* false: the table has no stream; only the store sees it */
+    uint8_t hops;              /* how many pipelines this change came through */
     struct weir_str keys;      /* item of the key attributes, when in_stream */
     struct weir_str old_value; /* the old item, when the stream's view wants it */
-    uint8_t hops;              /* how many pipelines this change came through */
 };
 
 struct weir_log_options {

@@ -528,6 +528,7 @@ static enum weir_rc walk_to_time(
         if (rc != WEIR_OK) {
             return rc;
         }
+        weir_assert(block != NULL);
         *position = frame_in_block(block, *position, time);
         bool found = *position < atomic_load_explicit(&block->end, memory_order_acquire);
         weir_mutex_lock(&log->mutex);

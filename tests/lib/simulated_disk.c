@@ -248,7 +248,7 @@ static enum weir_rc disk_open(struct weir_fs *fs, const char *path, enum weir_op
             name = find(&disk->now, path);
         }
     }
-    if (rc == WEIR_OK) {
+    if (rc == WEIR_OK && name != NULL) {
         struct disk_file *file = weir_alloc_zero(1, sizeof(*file));
         file->base.fs = fs;
         file->inode = name->inode;

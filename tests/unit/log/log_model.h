@@ -142,12 +142,11 @@ static inline void model_see(
         struct model *model, const struct weir_change *change, unsigned *group, unsigned *number)
 {
     static char expected[MODEL_VALUE_MAX];
-    unsigned seen_group = 0;
-    unsigned seen_number = 0;
+    uint64_t seen_group = 0;
+    uint64_t seen_number = 0;
     assert_true(change->value.n >= 16);
-    char head[17] = { 0 };
-    memcpy(head, change->value.p, 16);
-    assert_int_equal(sscanf(head, "%8u%8u", &seen_group, &seen_number), 2);
+    assert_true(weir_str_to_u64(weir_str(change->value.p, 8), &seen_group));
+    assert_true(weir_str_to_u64(weir_str(change->value.p + 8, 8), &seen_number));
     if (*number == 0) {
         for (; *group < seen_group; (*group)++) {
             if (model->groups[*group] == MODEL_THERE && *group >= model->trimmed) {
@@ -158,10 +157,10 @@ static inline void model_see(
     }
     if (seen_group != *group || seen_number != *number || seen_group >= model->count ||
             model->groups[seen_group] == MODEL_GONE) {
-        fail_msg("%s: change %u of group %u is there, expected %u of %u", model->what, seen_number,
-                seen_group, *number, *group);
+        fail_msg("%s: change %llu of group %llu is there, expected %u of %u", model->what,
+                (unsigned long long)seen_number, (unsigned long long)seen_group, *number, *group);
     }
-    size_t n = model_value(seen_group, seen_number, expected);
+    size_t n = model_value((unsigned)seen_group, (unsigned)seen_number, expected);
     assert_int_equal(change->value.n, n);
     assert_memory_equal(change->value.p, expected, n);
     if (++*number == model->changes[seen_group]) {
