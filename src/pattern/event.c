@@ -18,7 +18,7 @@ static bool leads_on(const struct reader *reader, uint32_t node)
 static uint32_t find_member(const struct reader *reader, uint32_t from, struct weir_str name)
 {
     const struct weir_pattern_set *set = reader->set;
-    uint32_t node = weir_pattern_find_child(set, &set->nodes[from], name);
+    uint32_t node = weir_pattern_find_child(&set->nodes[from], name);
     if (node != WEIR_PATTERN_NONE || name.n == 0) {
         return node;
     }
@@ -26,13 +26,13 @@ static uint32_t find_member(const struct reader *reader, uint32_t from, struct w
     node = from;
     while (dot != NULL && node != WEIR_PATTERN_NONE) {
         size_t n = (size_t)(dot - name.p);
-        node = weir_pattern_find_child(set, &set->nodes[node], weir_str(name.p, n));
+        node = weir_pattern_find_child(&set->nodes[node], weir_str(name.p, n));
         name = weir_str(dot + 1, name.n - n - 1);
         dot = name.n > 0 ? memchr(name.p, '.', name.n) : NULL;
     }
     return node == from || node == WEIR_PATTERN_NONE
                    ? WEIR_PATTERN_NONE
-                   : weir_pattern_find_child(set, &set->nodes[node], name);
+                   : weir_pattern_find_child(&set->nodes[node], name);
 }
 
 static void add_leaf(

@@ -121,10 +121,8 @@ void weir_pattern_build_tree(struct weir_pattern_set *set)
     weir_free(sorted);
 }
 
-uint32_t weir_pattern_find_child(const struct weir_pattern_set *set,
-        const struct weir_pattern_node *node, struct weir_str name)
+uint32_t weir_pattern_find_child(const struct weir_pattern_node *node, struct weir_str name)
 {
-    (void)set;
     if (node->table == NULL) {
         for (uint32_t i = 0; i < node->count; i++) {
             if (weir_str_eq(node->children[i].name, name)) {

@@ -313,8 +313,8 @@ void weir_pattern_add_rule(struct weir_pattern_set *set, uint32_t pattern,
 void weir_pattern_build_tree(struct weir_pattern_set *set);
 void weir_pattern_build_keys(struct weir_pattern_set *set);
 uint64_t weir_pattern_key_hash(uint32_t path, struct weir_str text);
-uint32_t weir_pattern_find_child(const struct weir_pattern_set *set,
-        const struct weir_pattern_node *node, struct weir_str name);
+/* The node of a name below another; NONE: there is none. */
+uint32_t weir_pattern_find_child(const struct weir_pattern_node *node, struct weir_str name);
 
 /* test.c: whether a leaf matches one of the alternatives. */
 bool weir_pattern_choice_matches(
