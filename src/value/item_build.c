@@ -125,7 +125,8 @@ void weir_item_name(struct weir_item_builder *builder, struct weir_str name)
         return;
     }
     struct level *level = &builder->levels[builder->depth];
-    weir_assert(level->type == WEIR_TYPE_M && !builder->named && !builder->lone);
+    bool closed = builder->lone && builder->depth == 0; /* a lone value stands alone */
+    weir_assert(level->type == WEIR_TYPE_M && !builder->named && !closed);
     if (!reserve(builder, name.n + 8)) {
         return;
     }
