@@ -50,6 +50,37 @@ void weir_clock_virtual_advance(struct weir_clock_virtual *clock, uint64_t ms)
     atomic_fetch_add(&clock->mono_ns, ms * 1000000u);
 }
 
+static const int64_t step_ms = 5ll * 60 * 1000;
+static const uint64_t distrust_ns = 10ull * 60 * 1000000000;
+
+void weir_clock_guard_init(struct weir_clock_guard *guard, const struct weir_clock *clock)
+{
+    *guard = (struct weir_clock_guard){
+        .clock = clock,
+        .wall_ms = weir_clock_wall(clock).ms,
+        .mono_ns = weir_clock_monotonic_ns(clock),
+    };
+}
+
+bool weir_clock_guard_trusts(struct weir_clock_guard *guard)
+{
+    int64_t wall_ms = weir_clock_wall(guard->clock).ms;
+    uint64_t mono_ns = weir_clock_monotonic_ns(guard->clock);
+    int64_t step = wall_ms - guard->wall_ms - (int64_t)((mono_ns - guard->mono_ns) / 1000000);
+    guard->wall_ms = wall_ms;
+    guard->mono_ns = mono_ns;
+    if (step > step_ms) {
+        guard->ahead_ms += step;
+        guard->distrust_until_ns = mono_ns + distrust_ns;
+    } else if (guard->ahead_ms > 0 && step < -step_ms) {
+        guard->ahead_ms += step;
+    }
+    if (guard->ahead_ms <= step_ms || mono_ns >= guard->distrust_until_ns) {
+        guard->ahead_ms = 0;
+    }
+    return guard->ahead_ms == 0;
+}
+
 void weir_time_format(struct weir_time time, char text[static WEIR_TIME_TEXT])
 {
     int64_t seconds = time.ms / 1000;

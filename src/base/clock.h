@@ -6,6 +6,7 @@
 #define WEIR_BASE_CLOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A moment: milliseconds since 1970-01-01T00:00:00Z. */
@@ -44,6 +45,24 @@ static inline uint64_t weir_clock_monotonic_ns(const struct weir_clock *clock)
 {
     return clock->monotonic_ns(clock);
 }
+
+/*
+ * Notices when the wall clock steps ahead of the monotonic one by more than five minutes, as
+ * a wrong time server makes it do. What deletes because time has passed (expiry, retention)
+ * then waits: for ten minutes, or until the step is taken back. One thread.
+ */
+struct weir_clock_guard {
+    const struct weir_clock *clock;
+    int64_t wall_ms;  /* at the last look */
+    uint64_t mono_ns; /* at the last look */
+    int64_t ahead_ms; /* how far the wall clock stepped ahead; 0: it can be trusted */
+    uint64_t distrust_until_ns;
+};
+
+void weir_clock_guard_init(struct weir_clock_guard *guard, const struct weir_clock *clock);
+
+/* Whether the wall clock can be trusted for deleting now. */
+bool weir_clock_guard_trusts(struct weir_clock_guard *guard);
 
 enum { WEIR_TIME_TEXT = 32 };
 

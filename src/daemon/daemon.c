@@ -55,8 +55,13 @@ struct daemon {
 static void run_timers(struct daemon *daemon)
 {
     struct weir_err err;
-    if (daemon->timers != NULL && !daemon->stopping &&
-            weir_timers_run(daemon->timers, &err) != WEIR_OK) {
+    if (daemon->timers == NULL || daemon->stopping) {
+        return;
+    }
+    enum weir_rc rc = weir_timers_run(daemon->timers, &err);
+    if (rc == WEIR_E_BUSY) {
+        weir_logline(WEIR_LOG_WARN, "timers.wait", "reason", err.msg, NULL);
+    } else if (rc != WEIR_OK) {
         weir_logline(WEIR_LOG_ERROR, "timers.failed", "reason", err.msg, NULL);
         weir_loop_timer_start(&daemon->timers_timer, 1000);
     }

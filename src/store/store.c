@@ -135,6 +135,7 @@ enum weir_rc weir_store_open(const struct weir_store_options *options,
         return rc;
     }
     set_log_bound(store, options, fs);
+    weir_clock_guard_init(&store->guard, store->clock);
     store->commit = weir_commit_start(store, options->metrics);
     *ret_store = store;
     return WEIR_OK;
@@ -328,7 +329,11 @@ void weir_store_trim(struct weir_store *store, struct weir_time now)
     }
     bool over = weir_log_bytes(store->log) > store->log_max_bytes;
     struct weir_pos upto = over ? flushed : held(store, flushed);
+    bool trusted = weir_clock_guard_trusts(&store->guard);
     struct weir_time older_than = { over ? INT64_MAX : now.ms - (int64_t)store->retention_ms };
+    if (!over && !trusted) {
+        return; /* the clock stepped ahead: what looks old may not be */
+    }
     enum weir_rc rc = weir_log_trim(store->log, upto, older_than, &err);
     (void)rc; /* a segment that cannot be removed now is tried again at the next one */
 }

@@ -107,6 +107,7 @@ struct weir_store {
     struct weir_hold *holds;
     uint64_t retention_ms;
     uint64_t log_max_bytes;
+    struct weir_clock_guard guard; /* the commit thread's, for retention */
 };
 
 /* commit.c: start and stop the commit thread; stop finishes what was submitted, once. */

@@ -8,7 +8,8 @@
 enum {
     HEAD_BYTES = 9, /* due time, kind */
     HAND_OUT_MAX = 200,
-    RETRY_MS = 1000, /* a kind whose handler could not commit */
+    DISTRUST_MS = 30 * 1000, /* between looks at a clock that stepped ahead */
+    RETRY_MS = 1000,         /* a kind whose handler could not commit */
 };
 
 struct weir_timers {
@@ -16,6 +17,7 @@ struct weir_timers {
     struct weir_timer_host host;
     struct weir_watch watch;
     struct weir_arena arena; /* the handlers' */
+    struct weir_clock_guard guard;
     struct weir_timer_handler handlers[WEIR_TIMER_KINDS];
     _Atomic bool busy[WEIR_TIMER_KINDS]; /* handed out, not done yet */
     _Atomic bool wait[WEIR_TIMER_KINDS]; /* could not be committed: sit out one run */
@@ -65,6 +67,7 @@ struct weir_timers *weir_timers_create(struct weir_store *store, struct weir_tim
     struct weir_timers *timers = weir_alloc_zero(1, sizeof(*timers));
     timers->store = store;
     weir_arena_init(&timers->arena);
+    weir_clock_guard_init(&timers->guard, weir_store_clock(store));
     timers->host = host;
     timers->watch.space = WEIR_SPACE_TIMER;
     timers->watch.wake = timers_changed;
@@ -181,6 +184,14 @@ enum weir_rc weir_timers_run(struct weir_timers *timers, struct weir_err *err)
     struct due due = { 0 };
     weir_arena_init(&due.arena);
     struct weir_time now = weir_clock_wall(weir_store_clock(timers->store));
+    if (!weir_clock_guard_trusts(&timers->guard)) {
+        weir_arena_fini(&due.arena);
+        timers->host.wake_at(timers->host.arg, DISTRUST_MS, false);
+        return weir_fail(err, WEIR_E_BUSY,
+                "the clock stepped ahead by %lld s: expiry waits until it is set right, or ten "
+                "minutes",
+                (long long)(timers->guard.ahead_ms / 1000));
+    }
     enum weir_rc rc = find_due(timers, now, &due, err);
     if (rc == WEIR_OK) {
         hand_out(timers, &due, now);

@@ -113,6 +113,27 @@ static void time_is_written_as_iso_8601(void **state)
 
 enum { NAMES_SIZE = 64 };
 
+static void a_clock_that_jumps_ahead_is_not_trusted(void **state)
+{
+    (void)state;
+    struct weir_clock_virtual clock;
+    struct weir_clock_guard guard;
+    weir_clock_virtual_init(&clock, (struct weir_time){ 1000 });
+    weir_clock_guard_init(&guard, &clock.base);
+    weir_clock_virtual_advance(&clock, 3600 * 1000); /* an hour passes on both clocks */
+    assert_true(weir_clock_guard_trusts(&guard));
+    clock.wall_ms += 3600 * 1000; /* the wall clock alone steps ahead */
+    assert_false(weir_clock_guard_trusts(&guard));
+    weir_clock_virtual_advance(&clock, 60 * 1000);
+    assert_false(weir_clock_guard_trusts(&guard));
+    clock.wall_ms -= 3600 * 1000; /* and is set right again */
+    assert_true(weir_clock_guard_trusts(&guard));
+    clock.wall_ms += 3600 * 1000;
+    assert_false(weir_clock_guard_trusts(&guard));
+    weir_clock_virtual_advance(&clock, 10 * 60 * 1000); /* nobody did: it is believed */
+    assert_true(weir_clock_guard_trusts(&guard));
+}
+
 static void note_name(void *arg, const char *name)
 {
     char *names = arg;
@@ -188,6 +209,7 @@ int main(void)
         cmocka_unit_test(checksum_is_crc32c),
         cmocka_unit_test(checksum_of_long_input_equals_that_of_its_parts),
         cmocka_unit_test(time_is_written_as_iso_8601),
+        cmocka_unit_test(a_clock_that_jumps_ahead_is_not_trusted),
         cmocka_unit_test(memory_files_behave_like_files),
         cmocka_unit_test(metrics_are_prometheus_text),
         cmocka_unit_test(seeded_randomness_repeats),
