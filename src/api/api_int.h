@@ -1,0 +1,86 @@
+/* What the files of api/ share: calls, operations, and how they end. */
+#ifndef WEIR_API_API_INT_H
+#define WEIR_API_API_INT_H
+
+#include "api/api.h"
+#include "api/wire.h"
+#include "base/random.h"
+
+struct weir_call;
+
+/* One operation of a wire API. */
+struct weir_operation {
+    const char *name; /* NULL ends a table */
+    const struct weir_wire_shape *shape;
+    /*
+     * Answer a request that was read and checked: write the body into call->out, or hand
+     * the call's transaction on with weir_call_submit. NULL: known, but not offered.
+     */
+    enum weir_rc (*run)(struct weir_call *call, void *request, struct weir_err *err);
+    bool writes; /* the call has a transaction, and the request lives in its arena */
+    bool items;  /* about items: a missing table is not named in the error, as on AWS */
+};
+
+/* A request of a wire API under way. A write's lives in its transaction's arena. */
+struct weir_call {
+    struct weir_api *api;
+    struct weir_http_request *http; /* NULL once the client is gone */
+    const struct weir_operation *operation;
+    size_t number; /* of the operation, for its counter */
+    uint64_t started_ns;
+    struct weir_arena *arena;
+    struct weir_buf *out;     /* the answer's body; the API's, for the time of one callback */
+    struct weir_txn *txn;     /* writes only; owned */
+    struct weir_txn *current; /* the one submitted: txn, or a further one of a batch */
+    bool submitted;
+    struct weir_post post;  /* brings the outcome back to the loop */
+    struct weir_held *held; /* references to tables */
+    void *request;
+    struct weir_item error_item; /* goes into a failed condition's answer; empty: none */
+    enum weir_rc (*committed)(struct weir_call *call, struct weir_err *err);
+    const struct weir_table *table; /* the operation's own, for committed, as state */
+    void *state;
+};
+
+struct weir_api {
+    struct weir_api_options options;
+    struct weir_random random; /* for request ids */
+    struct weir_buf out;
+    struct weir_counter **counters; /* by operation */
+    size_t counter_count;
+    struct weir_histogram *seconds;
+};
+
+/* Give out a table for the time of the call. Errors: WEIR_E_NOT_FOUND. */
+WEIR_MUST_CHECK enum weir_rc weir_call_table(struct weir_call *call, struct weir_str name,
+        const struct weir_table **ret_table, struct weir_err *err);
+
+/* Hold a reference that the call gives back when it ends. */
+void weir_call_hold(struct weir_call *call, const struct weir_table *table);
+
+/*
+ * Submit the call's transaction, or a further one that is taken, and park the request.
+ * committed runs on the loop when the outcome is known, with the transaction's error in err,
+ * and answers like an operation's run; when the transaction failed, it returns
+ * call->current->rc. It may submit again instead of answering. It does not run once the
+ * client is gone.
+ */
+void weir_call_submit(struct weir_call *call, struct weir_txn *txn,
+        enum weir_rc (*committed)(struct weir_call *call, struct weir_err *err));
+
+/* Append "name": to an object being written, with a comma unless it is the first member. */
+void weir_out_name(struct weir_buf *out, const char *name);
+
+/* Append "name":"text", "name":number, "name":true. */
+void weir_out_text(struct weir_buf *out, const char *name, struct weir_str text);
+void weir_out_number(struct weir_buf *out, const char *name, uint64_t number);
+void weir_out_bool(struct weir_buf *out, const char *name, bool value);
+
+/* A time in seconds with milliseconds, as AWS writes it: "name":1700000000.123 */
+void weir_out_time(struct weir_buf *out, const char *name, struct weir_time time);
+
+/* The operations of the protocols, each table with an end. */
+extern const struct weir_operation weir_ddb_operations[];
+extern const struct weir_operation weir_streams_operations[];
+
+#endif
