@@ -178,6 +178,10 @@ enum weir_rc weir_call_table(struct weir_call *call, struct weir_str name,
     return rc;
 }
 
+/*
+ * Give back what a call holds. Before its answer is sent: a read's list of tables lives in the
+ * request's arena, which ends with the answer.
+ */
 static void release(struct weir_call *call)
 {
     for (struct weir_held *held = call->held; held != NULL; held = held->next) {
@@ -188,7 +192,6 @@ static void release(struct weir_call *call)
         uint64_t now_ns = weir_clock_monotonic_ns(api->options.clock);
         weir_histogram_add(api->seconds, (now_ns - call->started_ns) / 1000);
     }
-    weir_txn_destroy(call->txn); /* the call itself lives in there */
 }
 
 /* Send what a run or committed left, or its error, and end the call. */
@@ -197,6 +200,7 @@ static void finish(struct weir_call *call, enum weir_rc rc, struct weir_err *err
     if (rc == WEIR_OK) {
         rc = weir_buf_check(call->out, "the answer", err);
     }
+    release(call);
     if (call->http != NULL && rc == WEIR_OK) {
         send_answer(call->api, call->http, 200);
     } else if (call->http != NULL) {
@@ -206,7 +210,7 @@ static void finish(struct weir_call *call, enum weir_rc rc, struct weir_err *err
                 plain ? WEIR_STR("Requested resource not found") : weir_str_z(err->msg);
         send_error(call->api, call->http, form.status, form.type, message, call->error_item);
     }
-    release(call);
+    weir_txn_destroy(call->txn); /* the call itself lives in there */
 }
 
 /* The loop's end of a transaction. */
@@ -269,11 +273,12 @@ static void run_call(struct weir_call *call)
         fault = weir_wire_check(operation->shape, call->request, call->arena, &message);
     }
     if (fault != WEIR_WIRE_FINE) {
+        release(call);
         send_error(api, call->http, 400,
                 fault == WEIR_WIRE_SERIALIZATION ? SERVICE "SerializationException"
                                                  : VALIDATE "ValidationException",
                 message, (struct weir_item){ 0 });
-        release(call);
+        weir_txn_destroy(call->txn);
         return;
     }
     struct weir_err err = { 0 };
