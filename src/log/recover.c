@@ -319,7 +319,11 @@ static bool has_segment_size(struct weir_log *log, const char *path)
     return same;
 }
 
-/* Keep the spares and the ballast that have the right size, remove others. Errors: WEIR_E_IO. */
+/*
+ * Keep the spares and the ballast that have the right size, remove others. The folder as
+ * found is made durable: else a spare that is reused could come back under its old
+ * name as a segment with new content. Errors: WEIR_E_IO.
+ */
 static enum weir_rc take_spares(
         struct weir_log *log, const struct folder *folder, struct weir_err *err)
 {
@@ -340,7 +344,8 @@ static enum weir_rc take_spares(
             rc = log->fs->ops->remove(log->fs, path, err);
         }
     }
-    return rc;
+    bool found = folder->segments.count > 0 || folder->spares.count > 0 || folder->ballast;
+    return rc == WEIR_OK && found ? log->fs->ops->sync_dir(log->fs, log->dir, err) : rc;
 }
 
 /* --- segments ------------------------------------------------------------------------------ */

@@ -371,6 +371,35 @@ static void a_frame_of_an_unknown_kind_is_refused(void **state)
     model_destroy(model);
 }
 
+/* The process dies between the two steps of trimming: renamed, but not durably. */
+static void a_half_trimmed_segment_does_no_harm(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 30; seed++) {
+        struct model *model = model_create(seed);
+        model->what = "half trimmed";
+        must_open(model);
+        while (weir_log_end(model->log).seq >> 26 < 4) {
+            must_write(model, 1);
+        }
+        struct weir_err err;
+        model->trimmed = model->count;
+        weir_simulated_disk_crash_at(model->disk, 2); /* the rename, then the folder's sync */
+        assert_int_equal(weir_log_trim(model->log, weir_log_end(model->log),
+                                 (struct weir_time){ INT64_MAX }, &err),
+                WEIR_E_IO);
+        model_kill(model);
+        must_open(model);
+        model_check(model, true);
+        must_write(model, 200); /* reuses the file */
+        model_check(model, false);
+        model_cut(model, (enum weir_disk_cut)(seed % 3));
+        must_open(model);
+        model_check(model, true);
+        model_destroy(model);
+    }
+}
+
 static void leftovers_are_cleared_away(void **state)
 {
     (void)state;
@@ -411,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_failed_group_never_comes_back),
         cmocka_unit_test(recycled_segments_show_nothing_old),
         cmocka_unit_test(a_frame_of_an_unknown_kind_is_refused),
+        cmocka_unit_test(a_half_trimmed_segment_does_no_harm),
         cmocka_unit_test(leftovers_are_cleared_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
