@@ -53,8 +53,8 @@ void weir_mutex_lock(struct weir_mutex *mutex)
 
 void weir_mutex_unlock(struct weir_mutex *mutex)
 {
+    note_unlock(mutex->order); /* first: whoever waited may free the mutex once it is open */
     weir_assert(pthread_mutex_unlock(&mutex->mutex) == 0);
-    note_unlock(mutex->order);
 }
 
 void weir_condition_init(struct weir_condition *condition)
