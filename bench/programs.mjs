@@ -1,0 +1,60 @@
+// The benchmarks that are programs of their own: their tables as they are, their lines of JSON kept.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { folder, program, remove, result, startWeir } from './lib.mjs';
+
+async function pass(name, args = []) {
+  console.log(`\n${name}`);
+  const child = spawn(program(name), args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', (bytes) => {
+    text += bytes;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) {
+    throw new Error(`${name} ended with ${code}`);
+  }
+  for (const line of text.split('\n')) {
+    if (line.startsWith('{')) {
+      const { bench, ...values } = JSON.parse(line);
+      result(bench ?? name.replace('bench_', ''), values);
+    } else {
+      console.log(line);
+    }
+  }
+}
+
+export async function log() {
+  const dir = folder();
+  await pass('bench_log', [dir]);
+  remove(dir);
+}
+
+export const pattern = () => pass('bench_pattern');
+export const expr = () => pass('bench_expr');
+
+const REACTION = `
+tables:
+  bench-events:
+    key: { id: S }
+    stream: new_and_old_images
+  bench-derived:
+    key: { id: S }
+
+pipelines:
+  react:
+    source: { table: bench-events, window: 0s, concurrency: 4 }
+    steps:
+      - put:
+          table: bench-derived
+          item: { id: "\${new.id}", status: "\${new.status}", score: "\${new.score}" }
+`;
+
+export async function reaction() {
+  const dir = folder();
+  const server = await startWeir(dir, REACTION);
+  await pass('bench_reaction', [String(server.port)]);
+  await server.stop();
+  remove(dir);
+}

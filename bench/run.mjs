@@ -1,0 +1,18 @@
+// All benchmarks, or those named: node bench/run.mjs [start log pattern expr http reaction backlog]
+
+import { run as backlog } from './backlog.mjs';
+import { run as http } from './http.mjs';
+import { expr, log, pattern, reaction } from './programs.mjs';
+import { run as start } from './start.mjs';
+
+const BENCHES = { start, log, pattern, expr, http, reaction, backlog };
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
+const unknown = names.filter((name) => !(name in BENCHES));
+if (unknown.length) {
+  console.error(`bench: no ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+for (const name of names) {
+  await BENCHES[name]();
+}
