@@ -50,6 +50,13 @@ enum weir_rc weir_sequence_parse(
     return WEIR_OK;
 }
 
+void weir_shard_id_format(struct weir_time created, uint32_t space, uint32_t shard,
+        char text[static WEIR_SHARD_ID_TEXT])
+{
+    snprintf(text, WEIR_SHARD_ID_TEXT, "shardId-%020llu-%04x%04x", (unsigned long long)created.ms,
+            (unsigned)(space & 0xffff), (unsigned)(shard & 0xffff));
+}
+
 void weir_record_event_id(const struct weir_record *record, char text[static WEIR_EVENT_ID_TEXT])
 {
     struct weir_str arn = record->source->stream_arn;

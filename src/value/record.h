@@ -66,7 +66,7 @@ const char *weir_view_type_name(enum weir_view_type view);
 /* The view type of a name in any case (weir.yaml writes new_and_old_images); NONE when unknown. */
 enum weir_view_type weir_view_type_parse(struct weir_str name);
 
-enum { WEIR_SEQUENCE_TEXT = 22, WEIR_EVENT_ID_TEXT = 33 };
+enum { WEIR_SEQUENCE_TEXT = 22, WEIR_EVENT_ID_TEXT = 33, WEIR_SHARD_ID_TEXT = 38 };
 
 /* The sequence number of a position: 21 digits. Zero-terminated. */
 void weir_sequence_format(struct weir_pos pos, char text[static WEIR_SEQUENCE_TEXT]);
@@ -74,6 +74,13 @@ void weir_sequence_format(struct weir_pos pos, char text[static WEIR_SEQUENCE_TE
 /* Back from text. Errors: WEIR_E_INVALID. */
 WEIR_MUST_CHECK enum weir_rc weir_sequence_parse(
         struct weir_str text, struct weir_pos *ret_pos, struct weir_err *err);
+
+/*
+ * The id of a shard of the stream that a table's keyspace carries since a time, e.g.
+ * "shardId-00000001573689847184-00040003". Zero-terminated.
+ */
+void weir_shard_id_format(struct weir_time created, uint32_t space, uint32_t shard,
+        char text[static WEIR_SHARD_ID_TEXT]);
 
 /* The event id: 32 hex digits, the same at every read. Zero-terminated. */
 void weir_record_event_id(const struct weir_record *record, char text[static WEIR_EVENT_ID_TEXT]);
