@@ -8,6 +8,13 @@
 const struct weir_cli_command *const weir_cli_commands[] = {
     &weir_cli_serve,
     &weir_cli_check,
+    &weir_cli_status,
+    &weir_cli_tail,
+    &weir_cli_put,
+    &weir_cli_get,
+    &weir_cli_delete,
+    &weir_cli_query,
+    &weir_cli_scan,
     &weir_cli_help,
     &weir_cli_version,
     NULL,

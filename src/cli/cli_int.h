@@ -36,7 +36,6 @@ struct weir_cli_call {
     const char *listen;
     const char *data;
     const char *endpoint;
-    const char *region;
     const char *key;
     const char *begins_with;
     const char *from;
@@ -48,8 +47,6 @@ struct weir_cli_call {
     const char *values;
     uint64_t limit;
     bool reverse;
-    bool consistent;
-    bool keys_only;
     bool json;
     bool ddb;
 };

@@ -1,0 +1,214 @@
+/* weir status: what a running weir says about itself. */
+#include <stdio.h>
+
+#include "cli/client.h"
+
+enum { CELLS_MAX = 8, CELL_BYTES = 32, OUT_MAX_BYTES = 64 << 20 };
+
+static const struct weir_cli_option options[] = {
+    WEIR_CLI_ENDPOINT,
+    { "json", 0, NULL, "print the answer as it is", WEIR_CLI_FLAG,
+            offsetof(struct weir_cli_call, json) },
+    { 0 },
+};
+
+/* --- aligned columns --------------------------------------------------------------------- */
+
+struct row {
+    struct weir_str cells[CELLS_MAX];
+    struct row *next;
+};
+
+struct columns {
+    struct weir_arena arena;
+    struct row *first;
+    struct row **last;
+    size_t count;
+    size_t widths[CELLS_MAX];
+    bool right[CELLS_MAX]; /* numbers stand to the right */
+};
+
+/* Strings are borrowed. */
+static void add_row(struct columns *columns, const struct weir_str *cells)
+{
+    struct row *row = WEIR_ARENA_NEW(&columns->arena, struct row);
+    for (size_t i = 0; i < columns->count; i++) {
+        row->cells[i] = cells[i];
+        columns->widths[i] = cells[i].n > columns->widths[i] ? cells[i].n : columns->widths[i];
+    }
+    *columns->last = row;
+    columns->last = &row->next;
+}
+
+static void columns_init(struct columns *columns, const char *const *titles, size_t count)
+{
+    struct weir_str cells[CELLS_MAX];
+    *columns = (struct columns){ .count = count };
+    weir_arena_init(&columns->arena);
+    columns->last = &columns->first;
+    for (size_t i = 0; i < count; i++) {
+        columns->right[i] = titles[i][0] == '>';
+        cells[i] = weir_str_z(titles[i] + columns->right[i]);
+    }
+    add_row(columns, cells);
+}
+
+/* Write all rows, when there are more than the titles, and free. */
+static void columns_write(struct columns *columns, struct weir_buf *out)
+{
+    const struct row *row = columns->first->next != NULL ? columns->first : NULL;
+    weir_buf_z(out, row != NULL ? "\n" : "");
+    for (; row != NULL; row = row->next) {
+        for (size_t i = 0; i < columns->count; i++) {
+            int width = (int)columns->widths[i];
+            bool last = i + 1 == columns->count;
+            weir_buf_printf(out, "%*.*s%s",
+                    columns->right[i] ? width
+                    : last            ? 0
+                                      : -width,
+                    WEIR_STR_ARG(row->cells[i]), last ? "\n" : "  ");
+        }
+    }
+    weir_arena_fini(&columns->arena);
+}
+
+/* --- numbers for people -------------------------------------------------------------------- */
+
+static uint64_t number_of(struct weir_str text)
+{
+    uint64_t value = 0;
+    return weir_str_to_u64(text, &value) ? value : 0;
+}
+
+static struct weir_str duration(struct weir_arena *arena, uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+    if (ms < 10 * 1000) {
+        return weir_arena_printf(arena, "%llums", (unsigned long long)ms);
+    }
+    if (s < 120) {
+        return weir_arena_printf(arena, "%llus", (unsigned long long)s);
+    }
+    if (s < 7200) {
+        return weir_arena_printf(
+                arena, "%llum %llus", (unsigned long long)(s / 60), (unsigned long long)(s % 60));
+    }
+    if (s < (uint64_t)48 * 3600) {
+        return weir_arena_printf(arena, "%lluh %llum", (unsigned long long)(s / 3600),
+                (unsigned long long)(s / 60 % 60));
+    }
+    return weir_arena_printf(arena, "%llud %lluh", (unsigned long long)(s / 86400),
+            (unsigned long long)(s / 3600 % 24));
+}
+
+static struct weir_str size(struct weir_arena *arena, uint64_t bytes)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+    size_t unit = 0;
+    double shown = (double)bytes;
+    while (shown >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        shown /= 1024;
+        unit++;
+    }
+    return weir_arena_printf(arena, unit == 0 ? "%.0f %s" : "%.1f %s", shown, units[unit]);
+}
+
+/* --- the page ------------------------------------------------------------------------------ */
+
+static bool add_table(void *arg, struct weir_str object)
+{
+    struct columns *columns = arg;
+    struct weir_arena *arena = &columns->arena;
+    struct weir_str stream = weir_cli_member(arena, object, "stream");
+    struct weir_str cells[] = {
+        weir_arena_str(arena, weir_cli_member(arena, object, "name")),
+        stream.n > 0 ? weir_arena_str(arena, stream) : WEIR_STR("-"),
+    };
+    add_row(columns, cells);
+    return true;
+}
+
+static bool add_pipeline(void *arg, struct weir_str object)
+{
+    struct columns *columns = arg;
+    struct weir_arena *arena = &columns->arena;
+    struct weir_str reason = weir_cli_member(arena, object, "reason");
+    struct weir_str state = weir_cli_member(arena, object, "state");
+    uint64_t age = number_of(weir_cli_member(arena, object, "oldest_unprocessed_ms"));
+    struct weir_str cells[] = {
+        weir_cli_member(arena, object, "name"),
+        weir_cli_member(arena, object, "source"),
+        weir_cli_member(arena, object, "records"),
+        weir_cli_member(arena, object, "filtered"),
+        weir_cli_member(arena, object, "errors"),
+        weir_cli_member(arena, object, "waiting"),
+        age > 0 ? duration(arena, age) : WEIR_STR("-"),
+        reason.n > 0
+                ? weir_arena_printf(arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
+                : state,
+    };
+    add_row(columns, cells);
+    return true;
+}
+
+static void write_head(struct weir_buf *out, struct weir_arena *arena, struct weir_str answer)
+{
+    struct weir_str log = weir_cli_member(arena, answer, "log");
+    weir_buf_printf(out, "weir %.*s, up for %.*s\n",
+            WEIR_STR_ARG(weir_cli_member(arena, answer, "version")),
+            WEIR_STR_ARG(duration(arena, number_of(weir_cli_member(arena, answer, "uptime_ms")))));
+    weir_buf_printf(out, "log: %.*s, positions %.*s to %.*s\n",
+            WEIR_STR_ARG(size(arena, number_of(weir_cli_member(arena, log, "bytes")))),
+            WEIR_STR_ARG(weir_cli_member(arena, log, "oldest")),
+            WEIR_STR_ARG(weir_cli_member(arena, log, "end")));
+    if (weir_str_eq(weir_cli_member(arena, answer, "read_only"), WEIR_STR("true"))) {
+        weir_buf_printf(out, "READ-ONLY: %.*s\n",
+                WEIR_STR_ARG(weir_cli_member(arena, answer, "read_only_reason")));
+    }
+}
+
+static void write_page(struct weir_buf *out, struct weir_str answer)
+{
+    static const char *const table_titles[] = { "TABLE", "STREAM" };
+    static const char *const pipeline_titles[] = { "PIPELINE", "SOURCE", ">RECORDS", ">FILTERED",
+        ">ERRORS", ">WAITING", ">LAG", "STATE" };
+    struct weir_arena arena;
+    struct columns columns;
+    weir_arena_init(&arena);
+    write_head(out, &arena, answer);
+    columns_init(&columns, table_titles, sizeof(table_titles) / sizeof(table_titles[0]));
+    weir_cli_each(weir_cli_member(&arena, answer, "tables"), add_table, &columns);
+    columns_write(&columns, out);
+    columns_init(&columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
+    weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), add_pipeline, &columns);
+    columns_write(&columns, out);
+    weir_arena_fini(&arena);
+}
+
+static enum weir_cli_exit run(const struct weir_cli_call *call)
+{
+    struct weir_http_reply reply = { 0 };
+    struct weir_cli_request request = { .path = WEIR_STR("/v1/status") };
+    enum weir_cli_exit code = weir_cli_fetch(call, &request, &reply);
+    if (code == WEIR_CLI_DONE) {
+        struct weir_buf out;
+        weir_buf_init(&out, OUT_MAX_BYTES);
+        if (call->json) {
+            weir_buf_str(&out, weir_buf_view(&reply.body));
+        } else {
+            write_page(&out, weir_buf_view(&reply.body));
+        }
+        weir_cli_print(&out);
+    }
+    weir_http_reply_fini(&reply);
+    return code;
+}
+
+const struct weir_cli_command weir_cli_status = {
+    .name = "status",
+    .arguments = "",
+    .help = "Show tables, pipelines, how far behind they are, and the log",
+    .details = "",
+    .options = options,
+    .run = run,
+};
