@@ -324,7 +324,6 @@ bool weir_eval_macro(
     case WEIR_OP_OPT_OR_VALUE:
         return eval_opt_or(run, node, ret);
     default:
-        weir_assert(!"a node that cannot be evaluated");
-        return false;
+        return weir_run_fail(run, "an operator that cannot be evaluated");
     }
 }

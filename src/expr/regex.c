@@ -356,6 +356,9 @@ static bool run_sets(struct search *search, struct set *now, struct set *next)
 static bool run_dfa(const struct weir_dfa *dfa, struct weir_str text)
 {
     unsigned state = dfa->start;
+    if (text.n == 0) {
+        return dfa->matches_empty;
+    }
     for (size_t i = 0; i < text.n; i++) {
         uint8_t accepting = dfa->accepting[state];
         if ((accepting & (WEIR_DFA_HERE | WEIR_DFA_DEAD)) != 0) {

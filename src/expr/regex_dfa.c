@@ -209,6 +209,9 @@ static void make_states(struct maker *maker)
     for (unsigned byte = 256; byte > 0; byte--) {
         example[dfa->classes[byte - 1]] = (uint8_t)(byte - 1);
     }
+    gather(maker, maker->regex->start, true, true);
+    dfa->matches_empty = has_match(maker);
+    clear(maker);
     gather(maker, maker->regex->start, true, false);
     dfa->start = intern(maker);
     for (unsigned state = 0; state < maker->count && !maker->failed; state++) {

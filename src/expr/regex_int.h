@@ -115,7 +115,8 @@ struct weir_dfa {
     uint8_t classes[256];
     uint16_t class_count;
     uint16_t start;
-    uint16_t *next; /* [state * class_count + class] */
+    bool matches_empty; /* the one text that ends where it begins */
+    uint16_t *next;     /* [state * class_count + class] */
     uint8_t *
             accepting; /* of a state: bit 0 here, bit 1 at the text's end; bit 2: nothing follows */
 };

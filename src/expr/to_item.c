@@ -85,7 +85,11 @@ static struct weir_value whole(const struct weir_expr_value *value)
 
 static void add_map(struct weir_item_builder *builder, const struct weir_expr_value *value)
 {
-    size_t count = weir_expr_count(value);
+    if (value->form == WEIR_EXPR_ATTRIBUTE && value->as.str.n > 0) {
+        weir_item_value(builder, whole(value));
+        return;
+    }
+    size_t count = weir_expr_count(value); /* an attribute of no bytes is an empty item */
     weir_item_open(builder, WEIR_TYPE_M);
     for (size_t i = 0; i < count; i++) {
         struct weir_expr_value key;
