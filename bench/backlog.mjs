@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { marshall } from '@aws-sdk/util-dynamodb';
 import { news } from '../examples/dashboard-projection/news.mjs';
-import { SOURCE, derive } from '../examples/dashboard-projection/rules.mjs';
+import { DASHBOARD, SOURCE, derive } from '../examples/dashboard-projection/rules.mjs';
 import { folder, median, read, remove, result, sleep, startWeir, table } from './lib.mjs';
 
 const RECORDS = Number(process.env.WEIR_BENCH_RECORDS ?? 200_000);
@@ -45,7 +45,7 @@ async function fill(dir) {
   const items = versions();
   const derived = items.reduce((sum, item) => sum + derive(item, 0).length, 0);
   const bytes = JSON.stringify(marshall(items[0], { removeUndefinedValues: true })).length;
-  const server = await startWeir(dir, CONFIG.slice(0, CONFIG.indexOf('\npipelines:')));
+  const server = await startWeir(dir, CONFIG.slice(0, CONFIG.indexOf(`  ${DASHBOARD}:`)));
   await server.load(SOURCE, items.map((item) => marshall(item, { removeUndefinedValues: true })));
   await server.stop();
   return { derived, bytes };

@@ -2,13 +2,17 @@
 // that answers a constant, on the same stack) and dynalite, all in one run and in turns. The load
 // comes from wrk: one thread, random keys of 10,000, every put replaces an item.
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import path from 'node:path';
-import { ROOT, Server, folder, median, program, remove, result, startWeir, table, wrk } from './lib.mjs';
+import {
+  ROOT, Server, folder, median, program, remove, result, startWeir, syncMicroseconds, table, wrk,
+} from './lib.mjs';
 
 const TABLE = 'bench-items';
 const KEYS = 10_000;
-const ROUNDS = 3;
-const SECONDS = 3;
+const ROUNDS = Number(process.env.WEIR_BENCH_ROUNDS ?? 3);
+const SECONDS = Number(process.env.WEIR_BENCH_SECONDS ?? 3);
 const MEASURES = [['put', 1], ['put', 64], ['get', 1], ['get', 64]];
 
 // The item of dynamodb.lua: 350 bytes as DynamoDB counts, in 8 attributes.
@@ -38,9 +42,19 @@ async function create(server, stream) {
   await server.load(TABLE, Array.from({ length: KEYS }, (_, key) => item(key)));
 }
 
-function startDynalite(args) {
-  return new Server('node', [path.join(ROOT, 'node_modules/dynalite/cli.js'), '--port', '0', '--createTableMs', '0',
-    ...args], /Listening at http:\/\/\S+:(\d+)\n/).ready;
+// A port that is free now; dynalite does not choose one itself.
+async function freePort() {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+async function startDynalite(args) {
+  return new Server('node', [path.join(ROOT, 'node_modules/dynalite/cli.js'), '--port', String(await freePort()),
+    '--createTableMs', '0', ...args], /Listening at http:\/\/\S+:(\d+)\n/).ready;
 }
 
 async function startAll(dir) {
@@ -57,10 +71,11 @@ async function startAll(dir) {
 }
 
 // measured[server]['put 64'] = one {rate, p50_us, p99_us} a round
-async function measure(servers, rounds) {
+async function measure(servers, rounds, syncs, dir) {
   const measured = Object.fromEntries(Object.keys(servers).map((name) => [name, {}]));
   for (let n = 0; n < rounds; n++) {
     for (const [operation, connections] of MEASURES) {
+      syncs.push(syncMicroseconds(dir));
       for (const [name, server] of Object.entries(servers)) {
         const key = `${operation} ${connections}`;
         measured[name][key] ??= [];
@@ -80,7 +95,9 @@ const ratio = (mine, other, field) => median(mine.map((measure, n) => measure[fi
 export async function run() {
   const dir = folder();
   const servers = await startAll(dir);
-  const measured = await measure(servers, ROUNDS);
+  const syncs = [];
+  const measured = await measure(servers, ROUNDS, syncs, dir);
+  const sync = median(syncs);
   await Promise.all(Object.values(servers).map((server) => server.stop()));
   remove(dir);
 
@@ -90,10 +107,10 @@ export async function run() {
     const rows = Object.entries(measured).map(([name, of]) => [name, middle(of[key], 'p50_us'), middle(of[key], 'p99_us'),
       middle(of[key], 'rate'), ratio(mine, of[key], 'rate')]);
     table(`${operation === 'put' ? 'PutItem, durable' : 'GetItem'}; 350-byte item, stream of new and old images, `
-      + `no index, ${connections} connection${connections > 1 ? 's' : ''}`,
+      + `no index, ${connections} connection${connections > 1 ? 's' : ''}; a durable write of the disk: ${sync.toFixed(0)} us`,
     ['server', 'median us', 'p99 us', 'requests/s', "weir's rate to it"], rows);
     result('http', {
-      operation, connections, item_bytes: 350, stream: 'new_and_old_images', indexes: 0, rounds: ROUNDS,
+      operation, connections, item_bytes: 350, stream: 'new_and_old_images', indexes: 0, rounds: ROUNDS, disk_us: sync,
       median_us: middle(mine, 'p50_us'), p99_us: middle(mine, 'p99_us'), rate: middle(mine, 'rate'),
       bare_rate: middle(measured.bare[key], 'rate'),
       to_bare: ratio(mine, measured.bare[key], 'rate'),
