@@ -5,7 +5,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 
-enum { SECTOR = 512, NAMES_MAX = 64, STEPS_MAX = 256, NAME = 96 };
+enum { SECTOR = 512, NAMES_MAX = 64, NAME = 96 };
 
 enum sector_state {
     CLEAN,
@@ -49,8 +49,9 @@ struct weir_simulated_disk {
     struct inode *inodes;
     struct names now;
     struct names durable;
-    struct step steps[STEPS_MAX];
+    struct step *steps; /* owned */
     size_t step_count;
+    size_t step_capacity;
     uint64_t counts[WEIR_DISK_OPERATIONS];
     uint64_t bytes_read;
     uint64_t crash_in; /* 0: never */
@@ -141,7 +142,10 @@ static void apply(struct names *names, const struct step *step)
 static void take_step(struct weir_simulated_disk *disk, enum weir_disk_operation what,
         const char *path, const char *to, struct inode *inode)
 {
-    weir_assert(disk->step_count < STEPS_MAX);
+    if (disk->step_count == disk->step_capacity) {
+        disk->step_capacity = disk->step_capacity > 0 ? disk->step_capacity * 2 : 32;
+        disk->steps = weir_realloc(disk->steps, disk->step_capacity, sizeof(*disk->steps));
+    }
     struct step *step = &disk->steps[disk->step_count++];
     step->what = what;
     step->inode = inode;
@@ -466,6 +470,7 @@ static void disk_destroy(struct weir_fs *fs)
         weir_free(inode->state);
         weir_free(inode);
     }
+    weir_free(disk->steps);
     weir_mutex_fini(&disk->mutex);
     weir_free(disk);
 }
