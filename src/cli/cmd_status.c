@@ -15,7 +15,7 @@ static const struct weir_cli_option options[] = {
 /* --- aligned columns --------------------------------------------------------------------- */
 
 struct row {
-    struct weir_str cells[CELLS_MAX];
+    struct weir_str cells[CELLS_MAX] = { 0 };
     struct row *next;
 };
 
@@ -42,7 +42,7 @@ static void add_row(struct columns *columns, const struct weir_str *cells)
 
 static void columns_init(struct columns *columns, const char *const *titles, size_t count)
 {
-    struct weir_str cells[CELLS_MAX];
+    struct weir_str cells[CELLS_MAX] = { 0 };
     *columns = (struct columns){ .count = count };
     weir_arena_init(&columns->arena);
     columns->last = &columns->first;
@@ -83,7 +83,7 @@ static uint64_t number_of(struct weir_str text)
 static struct weir_str duration(struct weir_arena *arena, uint64_t ms)
 {
     uint64_t s = ms / 1000;
-    if (ms < 10 * 1000) {
+    if (s == 0) {
         return weir_arena_printf(arena, "%llums", (unsigned long long)ms);
     }
     if (s < 120) {
