@@ -31,18 +31,21 @@ static void check_source(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
     struct source_options options = { 0 };
-    if (!weir_conf_options(scope->diagnostics, node, "source", source_options, &options)) {
-        return;
-    }
+    weir_conf_options(scope->diagnostics, node, "source", source_options, &options);
     model->table = weir_arena_str(&model->arena, options.table);
     model->batch = options.batch;
     model->window_ms = options.window_ms;
     model->concurrency = options.concurrency;
-    if (weir_str_eq(options.start, WEIR_STR("latest"))) {
+    if (options.start.p == NULL) {
+        model->start = WEIR_START_OLDEST; /* not a string: complained about */
+    } else if (weir_str_eq(options.start, WEIR_STR("latest"))) {
         model->start = WEIR_START_LATEST;
     } else if (!weir_str_eq(options.start, WEIR_STR("oldest"))) {
         weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
                 "start is 'oldest' or 'latest', not '%.*s'", WEIR_STR_ARG(options.start));
+    }
+    if (options.table.p == NULL) {
+        return;
     }
     const struct weir_table *table = scope->find_table(scope->arg, options.table);
     const struct weir_conf *at = weir_conf_get(node, "table");
@@ -165,7 +168,10 @@ static void check_step_ids(const struct weir_pipeline_model *model, const struct
 static void check_steps(struct weir_pipeline_model *model, const struct weir_conf *node,
         const struct weir_step_kinds *kinds, struct weir_scope *scope)
 {
-    if (node == NULL || node->kind != WEIR_CONF_LIST || node->count == 0) {
+    if (node->broken) {
+        return;
+    }
+    if (node->kind != WEIR_CONF_LIST || node->count == 0) {
         weir_conf_error(scope->diagnostics, node, "pipeline '%.*s' needs `steps`, a list",
                 WEIR_STR_ARG(model->name));
         return;
@@ -218,17 +224,21 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     model->name = weir_arena_str(&model->arena, name->text);
     init_scope(scope, &model->arena);
     struct pipeline_options options = { 0 };
-    if (!weir_conf_options(scope->diagnostics, node, "pipeline", pipeline_options, &options)) {
-        return model;
+    struct weir_str what =
+            weir_arena_printf(&model->arena, "pipeline '%.*s'", WEIR_STR_ARG(name->text));
+    weir_conf_options(scope->diagnostics, node, what.p, pipeline_options, &options);
+    if (options.source != NULL) {
+        check_source(model, options.source, scope);
     }
-    check_source(model, options.source, scope);
     if (options.filter != NULL) {
         check_filter(model, options.filter, scope);
     }
     if (options.when != NULL) {
         model->when = weir_scope_expr(scope, options.when);
     }
-    check_steps(model, options.steps, kinds, scope);
+    if (options.steps != NULL) {
+        check_steps(model, options.steps, kinds, scope);
+    }
     model->slot_count = scope->count;
     return model;
 }
