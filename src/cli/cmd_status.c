@@ -15,7 +15,7 @@ static const struct weir_cli_option options[] = {
 /* --- aligned columns --------------------------------------------------------------------- */
 
 struct row {
-    struct weir_str cells[CELLS_MAX] = { 0 };
+    struct weir_str cells[CELLS_MAX];
     struct row *next;
 };
 
