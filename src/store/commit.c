@@ -121,6 +121,11 @@ void weir_view_delete(struct weir_view *view, uint32_t space, struct weir_str ke
     weir_view_add(view, &change);
 }
 
+size_t weir_view_bytes(const struct weir_view *view)
+{
+    return view->txn->bytes;
+}
+
 struct weir_arena *weir_view_arena(struct weir_view *view)
 {
     return &view->txn->arena;
@@ -161,6 +166,7 @@ static void forget_evaluation(struct weir_commit *commit, struct weir_txn *txn, 
 {
     weir_pending_cut(&commit->pending, pending);
     txn->change_count = txn->prepared_count;
+    txn->bytes = txn->prepared_bytes;
 }
 
 static enum weir_rc evaluate(struct weir_commit *commit, struct weir_txn *txn, struct weir_err *err)
@@ -330,25 +336,30 @@ static enum weir_rc apply_leftover(struct weir_commit *commit, struct weir_err *
     return weir_fail_in(err, WEIR_E_READ_ONLY, "no writes now: ");
 }
 
+/* Evaluate a transaction into the group, which must stand on a state that is up to date. */
+static enum weir_rc try_take(struct weir_commit *commit, struct weir_txn *txn, struct weir_err *err)
+{
+    if (commit->group_count == 0) {
+        weir_arena_reset(&commit->scratch); /* of refused transactions */
+        begin_group(commit);
+    }
+    enum weir_rc rc = apply_leftover(commit, err);
+    return rc == WEIR_OK ? evaluate(commit, txn, err) : rc;
+}
+
 /* Evaluate one transaction into the group, ending the group first when it is full. */
 static void take(struct weir_commit *commit, struct weir_txn *txn)
 {
     struct weir_err err = { 0 };
     txn->next = NULL;
     txn->prepared_count = txn->change_count;
-    if (commit->group_count == 0) {
-        begin_group(commit);
-    }
+    txn->prepared_bytes = txn->bytes;
     size_t pending = commit->pending.count;
-    enum weir_rc rc = apply_leftover(commit, &err);
-    if (rc == WEIR_OK) {
-        rc = evaluate(commit, txn, &err);
-    }
+    enum weir_rc rc = try_take(commit, txn, &err);
     if (rc == WEIR_E_BUSY && commit->group_count > 0) {
         end_group(commit); /* the group fills its segment; this one begins the next */
-        begin_group(commit);
         pending = 0;
-        rc = evaluate(commit, txn, &err);
+        rc = try_take(commit, txn, &err);
     }
     weir_counter_add(commit->transactions, 1);
     if (rc != WEIR_OK) {

@@ -19,15 +19,16 @@ static const uint64_t default_retention_ms = 24ull * 3600 * 1000;
 /* --- opening --------------------------------------------------------------------- */
 
 /* Apply to the keyspaces what the log has and they have not. */
-static enum weir_rc replay(struct weir_store *store, struct weir_err *err)
+static enum weir_rc replay(struct weir_store *store, bool discarded, struct weir_err *err)
 {
     struct weir_pos applied;
     enum weir_rc rc = weir_keyspaces_applied(store->spaces, false, &applied, err);
     if (rc != WEIR_OK) {
         return rc;
     }
-    if (applied.seq >= weir_log_end(store->log).seq) {
-        return WEIR_OK;
+    if (applied.seq > weir_log_end(store->log).seq) {
+        return weir_fail(err, WEIR_E_DAMAGED,
+                "the state has what the commit log has not: segments of the log are missing");
     }
     struct weir_log_filter everything = { .everything = true };
     struct weir_log_reader *reader = weir_log_reader_create(store->log, everything, applied);
@@ -37,8 +38,13 @@ static enum weir_rc replay(struct weir_store *store, struct weir_err *err)
         struct weir_time time;
         bool have = false;
         rc = weir_log_next(reader, &change, &time, &have, err);
-        if (rc == WEIR_E_TRIMMED && applied.seq == 0) {
-            continue; /* a fresh state replays what there is */
+        if (rc == WEIR_E_TRIMMED && discarded) {
+            continue; /* it was asked for: replay what there is */
+        }
+        if (rc == WEIR_E_TRIMMED) {
+            rc = weir_fail(err, WEIR_E_DAMAGED,
+                    "it begins after what the state needs: the state, or an older segment, is "
+                    "missing");
         }
         if (rc != WEIR_OK || !have) {
             break;
@@ -112,7 +118,7 @@ static enum weir_rc open_parts(struct weir_store *store, const struct weir_store
     if (rc != WEIR_OK) {
         return rc;
     }
-    return replay(store, err);
+    return replay(store, options->discard_state, err);
 }
 
 enum weir_rc weir_store_open(const struct weir_store_options *options,
@@ -313,6 +319,20 @@ static struct weir_pos held(struct weir_store *store, struct weir_pos upto)
     return upto;
 }
 
+/* Let go of the oldest segments, one by one, until the log is within its bound. */
+static void trim_to_bound(struct weir_store *store, struct weir_pos flushed)
+{
+    const struct weir_time any_time = { INT64_MAX };
+    while (weir_log_bytes(store->log) > store->log_max_bytes) {
+        uint64_t oldest = weir_log_oldest(store->log).seq;
+        struct weir_pos upto = { (oldest / WEIR_LOG_SEGMENT_BYTES + 1) * WEIR_LOG_SEGMENT_BYTES };
+        if (upto.seq > flushed.seq || weir_log_trim(store->log, upto, any_time, NULL) != WEIR_OK ||
+                weir_log_oldest(store->log).seq == oldest) {
+            return;
+        }
+    }
+}
+
 /*
  * Called when the log has begun a new segment. Only what the state has flushed may go;
  * within the log's bound, only what is past retention and what no pipeline holds.
@@ -327,13 +347,10 @@ void weir_store_trim(struct weir_store *store, struct weir_time now)
     if (weir_log_end(store->log).seq - flushed.seq > 2ull * WEIR_LOG_SEGMENT_BYTES) {
         weir_keyspaces_flush(store->spaces);
     }
-    bool over = weir_log_bytes(store->log) > store->log_max_bytes;
-    struct weir_pos upto = over ? flushed : held(store, flushed);
-    bool trusted = weir_clock_guard_trusts(&store->guard);
-    struct weir_time older_than = { over ? INT64_MAX : now.ms - (int64_t)store->retention_ms };
-    if (!over && !trusted) {
-        return; /* the clock stepped ahead: what looks old may not be */
+    if (weir_clock_guard_trusts(&store->guard)) { /* else what looks old may not be */
+        struct weir_time older_than = { now.ms - (int64_t)store->retention_ms };
+        enum weir_rc rc = weir_log_trim(store->log, held(store, flushed), older_than, &err);
+        (void)rc; /* a segment that cannot be removed now is tried again at the next one */
     }
-    enum weir_rc rc = weir_log_trim(store->log, upto, older_than, &err);
-    (void)rc; /* a segment that cannot be removed now is tried again at the next one */
+    trim_to_bound(store, flushed);
 }

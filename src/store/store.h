@@ -74,8 +74,8 @@ struct weir_store_options {
  * flushed; start the commit thread.
  *
  * Errors: WEIR_E_LOCKED (another weir runs on it; nothing was touched),
- * WEIR_E_FORMAT (made by a newer weir; says which), WEIR_E_DAMAGED, WEIR_E_IO,
- * WEIR_E_READ_ONLY (disk full).
+ * WEIR_E_FORMAT (made by a newer weir; says which), WEIR_E_DAMAGED (also when log and state do
+ * not belong together), WEIR_E_IO, WEIR_E_READ_ONLY (disk full).
  */
 WEIR_MUST_CHECK enum weir_rc weir_store_open(const struct weir_store_options *options,
         struct weir_store **ret_store, struct weir_err *err);
@@ -152,7 +152,10 @@ struct weir_op {
 
 struct weir_txn {
     struct weir_arena arena; /* everything the transaction needs until it is destroyed */
-    /* Required: called once on the commit thread when the outcome is known. */
+    /*
+     * Required: called once when the outcome is known, on the commit thread; inside submit
+     * when it is refused there (WEIR_E_BUSY, WEIR_E_CLOSED).
+     */
     void (*done)(struct weir_txn *txn);
     void *arg;
     bool lane;   /* a pipeline's: waits behind clients, and is not refused for queue length */
@@ -172,9 +175,10 @@ struct weir_txn {
     size_t change_count;
     size_t change_capacity;
     size_t prepared_count; /* changes that were there at submission; the rest are operations' */
+    size_t prepared_bytes;
     struct weir_op *ops;
     struct weir_op **last_op;
-    size_t bytes; /* of keys and values, for the queue's bound */
+    size_t bytes; /* of keys and values */
     struct weir_txn *next;
 };
 
@@ -231,6 +235,9 @@ void weir_view_add(struct weir_view *view, const struct weir_change *change);
 void weir_view_put(
         struct weir_view *view, uint32_t space, struct weir_str key, struct weir_str value);
 void weir_view_delete(struct weir_view *view, uint32_t space, struct weir_str key);
+
+/* Bytes of keys and values that the transaction changes so far. */
+size_t weir_view_bytes(const struct weir_view *view);
 
 /* Memory that lives until the transaction is destroyed. */
 struct weir_arena *weir_view_arena(struct weir_view *view);
