@@ -3,7 +3,7 @@
 
 #define NOT_OFFERED(operation) \
     {                          \
-        .name = operation      \
+        .name = (operation)    \
     }
 
 const struct weir_operation weir_ddb_operations[] = {

@@ -16,24 +16,25 @@
 
 /* What all requests about one item share. */
 #define ITEM(field) AT(weir_ddb_item_request, field)
-#define ITEM_MEMBERS                                                           \
-    { "TableName", WEIR_WIRE_TABLE_NAME, ITEM(table_name), .required = true }, \
-            { "ExpressionAttributeNames", WEIR_WIRE_NAMES, ITEM(names) },      \
-    {                                                                          \
-        "ReturnConsumedCapacity", WEIR_WIRE_STRING, ITEM(return_capacity),     \
-                .values = CAPACITY_VALUES                                      \
+#define ITEM_MEMBERS                                                                     \
+    { "TableName", WEIR_WIRE_TABLE_NAME, .offset = ITEM(table_name), .required = true }, \
+            { "ExpressionAttributeNames", WEIR_WIRE_NAMES, .offset = ITEM(names) },      \
+    {                                                                                    \
+        "ReturnConsumedCapacity", WEIR_WIRE_STRING, .offset = ITEM(return_capacity),     \
+                                                    .values = CAPACITY_VALUES            \
     }
-#define WRITE_MEMBERS                                                                           \
-    { "ExpressionAttributeValues", WEIR_WIRE_ITEM, ITEM(values) },                              \
-            { "ConditionExpression", WEIR_WIRE_STRING, ITEM(condition) },                       \
-            { "ReturnValues", WEIR_WIRE_STRING, ITEM(return_values), .values = RETURN_VALUES }, \
-            { "ReturnItemCollectionMetrics", WEIR_WIRE_STRING, ITEM(return_metrics),            \
-                .values = METRICS_VALUES },                                                     \
-            { "ReturnValuesOnConditionCheckFailure", WEIR_WIRE_STRING, ITEM(return_on_failure), \
-                .values = FAILURE_VALUES },                                                     \
-            { "Expected", WEIR_WIRE_REFUSED, ITEM(refused.legacy) },                            \
-    {                                                                                           \
-        "ConditionalOperator", WEIR_WIRE_REFUSED, ITEM(refused.legacy)                          \
+#define WRITE_MEMBERS                                                                          \
+    { "ExpressionAttributeValues", WEIR_WIRE_ITEM, .offset = ITEM(values) },                   \
+            { "ConditionExpression", WEIR_WIRE_STRING, .offset = ITEM(condition) },            \
+            { "ReturnValues", WEIR_WIRE_STRING, .offset = ITEM(return_values),                 \
+                .values = RETURN_VALUES },                                                     \
+            { "ReturnItemCollectionMetrics", WEIR_WIRE_STRING, .offset = ITEM(return_metrics), \
+                .values = METRICS_VALUES },                                                    \
+            { "ReturnValuesOnConditionCheckFailure", WEIR_WIRE_STRING,                         \
+                .offset = ITEM(return_on_failure), .values = FAILURE_VALUES },                 \
+            { "Expected", WEIR_WIRE_REFUSED, .offset = ITEM(refused.legacy) },                 \
+    {                                                                                          \
+        "ConditionalOperator", WEIR_WIRE_REFUSED, .offset = ITEM(refused.legacy)               \
     }
 
 #define SHAPE(shape, type, ...)                                                    \
@@ -48,162 +49,175 @@
 /* --- items ---------------------------------------------------------------------- */
 
 SHAPE(put, weir_ddb_item_request, ITEM_MEMBERS,
-        { "Item", WEIR_WIRE_ITEM, ITEM(item), .required = true }, WRITE_MEMBERS);
+        { "Item", WEIR_WIRE_ITEM, .offset = ITEM(item), .required = true }, WRITE_MEMBERS);
 SHAPE(get, weir_ddb_item_request, ITEM_MEMBERS,
-        { "Key", WEIR_WIRE_ITEM, ITEM(key), .required = true },
-        { "ProjectionExpression", WEIR_WIRE_STRING, ITEM(projection) },
-        { "ConsistentRead", WEIR_WIRE_BOOL, ITEM(consistent) },
-        { "AttributesToGet", WEIR_WIRE_REFUSED, ITEM(refused.legacy) });
+        { "Key", WEIR_WIRE_ITEM, .offset = ITEM(key), .required = true },
+        { "ProjectionExpression", WEIR_WIRE_STRING, .offset = ITEM(projection) },
+        { "ConsistentRead", WEIR_WIRE_BOOL, .offset = ITEM(consistent) },
+        { "AttributesToGet", WEIR_WIRE_REFUSED, .offset = ITEM(refused.legacy) });
 SHAPE(update, weir_ddb_item_request, ITEM_MEMBERS,
-        { "Key", WEIR_WIRE_ITEM, ITEM(key), .required = true },
-        { "UpdateExpression", WEIR_WIRE_STRING, ITEM(update) },
-        { "AttributeUpdates", WEIR_WIRE_REFUSED, ITEM(refused.legacy) }, WRITE_MEMBERS);
+        { "Key", WEIR_WIRE_ITEM, .offset = ITEM(key), .required = true },
+        { "UpdateExpression", WEIR_WIRE_STRING, .offset = ITEM(update) },
+        { "AttributeUpdates", WEIR_WIRE_REFUSED, .offset = ITEM(refused.legacy) }, WRITE_MEMBERS);
 SHAPE(delete, weir_ddb_item_request, ITEM_MEMBERS,
-        { "Key", WEIR_WIRE_ITEM, ITEM(key), .required = true }, WRITE_MEMBERS);
+        { "Key", WEIR_WIRE_ITEM, .offset = ITEM(key), .required = true }, WRITE_MEMBERS);
 
 /* --- queries ----------------------------------------------------------------------- */
 
 #define QUERY(field) AT(weir_ddb_query_request, field)
-#define QUERY_MEMBERS                                                               \
-    { "TableName", WEIR_WIRE_TABLE_NAME, QUERY(table_name), .required = true },     \
-            { "IndexName", WEIR_WIRE_INDEX_NAME, QUERY(index_name) },               \
-            { "FilterExpression", WEIR_WIRE_STRING, QUERY(filter) },                \
-            { "ProjectionExpression", WEIR_WIRE_STRING, QUERY(projection) },        \
-            { "ExpressionAttributeNames", WEIR_WIRE_NAMES, QUERY(names) },          \
-            { "ExpressionAttributeValues", WEIR_WIRE_ITEM, QUERY(values) },         \
-            { "ExclusiveStartKey", WEIR_WIRE_ITEM, QUERY(start) },                  \
-            { "Select", WEIR_WIRE_STRING, QUERY(select), .values = SELECT_VALUES }, \
-            { "Limit", WEIR_WIRE_NUMBER, QUERY(limit), .min = 1, .max = PAGE_MAX }, \
-            { "ConsistentRead", WEIR_WIRE_BOOL, QUERY(consistent) },                \
-            { "ReturnConsumedCapacity", WEIR_WIRE_STRING, QUERY(return_capacity),   \
-                .values = CAPACITY_VALUES },                                        \
-            { "AttributesToGet", WEIR_WIRE_REFUSED, QUERY(refused.legacy) },        \
-    {                                                                               \
-        "ConditionalOperator", WEIR_WIRE_REFUSED, QUERY(refused.legacy)             \
+#define QUERY_MEMBERS                                                                         \
+    { "TableName", WEIR_WIRE_TABLE_NAME, .offset = QUERY(table_name), .required = true },     \
+            { "IndexName", WEIR_WIRE_INDEX_NAME, .offset = QUERY(index_name) },               \
+            { "FilterExpression", WEIR_WIRE_STRING, .offset = QUERY(filter) },                \
+            { "ProjectionExpression", WEIR_WIRE_STRING, .offset = QUERY(projection) },        \
+            { "ExpressionAttributeNames", WEIR_WIRE_NAMES, .offset = QUERY(names) },          \
+            { "ExpressionAttributeValues", WEIR_WIRE_ITEM, .offset = QUERY(values) },         \
+            { "ExclusiveStartKey", WEIR_WIRE_ITEM, .offset = QUERY(start) },                  \
+            { "Select", WEIR_WIRE_STRING, .offset = QUERY(select), .values = SELECT_VALUES }, \
+            { "Limit", WEIR_WIRE_NUMBER, .offset = QUERY(limit), .min = 1, .max = PAGE_MAX }, \
+            { "ConsistentRead", WEIR_WIRE_BOOL, .offset = QUERY(consistent) },                \
+            { "ReturnConsumedCapacity", WEIR_WIRE_STRING, .offset = QUERY(return_capacity),   \
+                .values = CAPACITY_VALUES },                                                  \
+            { "AttributesToGet", WEIR_WIRE_REFUSED, .offset = QUERY(refused.legacy) },        \
+    {                                                                                         \
+        "ConditionalOperator", WEIR_WIRE_REFUSED, .offset = QUERY(refused.legacy)             \
     }
 
 SHAPE(query, weir_ddb_query_request, QUERY_MEMBERS,
-        { "KeyConditionExpression", WEIR_WIRE_STRING, QUERY(key_condition) },
-        { "ScanIndexForward", WEIR_WIRE_BOOL, QUERY(forward) },
-        { "KeyConditions", WEIR_WIRE_REFUSED, QUERY(refused.legacy) },
-        { "QueryFilter", WEIR_WIRE_REFUSED, QUERY(refused.legacy) });
+        { "KeyConditionExpression", WEIR_WIRE_STRING, .offset = QUERY(key_condition) },
+        { "ScanIndexForward", WEIR_WIRE_BOOL, .offset = QUERY(forward) },
+        { "KeyConditions", WEIR_WIRE_REFUSED, .offset = QUERY(refused.legacy) },
+        { "QueryFilter", WEIR_WIRE_REFUSED, .offset = QUERY(refused.legacy) });
 SHAPE(scan, weir_ddb_query_request, QUERY_MEMBERS,
-        { "Segment", WEIR_WIRE_NUMBER, QUERY(segment), .min = 0, .max = 999999 },
-        { "TotalSegments", WEIR_WIRE_NUMBER, QUERY(total_segments), .min = 1, .max = 1000000 },
-        { "ScanFilter", WEIR_WIRE_REFUSED, QUERY(refused.legacy) });
+        { "Segment", WEIR_WIRE_NUMBER, .offset = QUERY(segment), .min = 0, .max = 999999 },
+        { "TotalSegments", WEIR_WIRE_NUMBER, .offset = QUERY(total_segments), .min = 1,
+                .max = 1000000 },
+        { "ScanFilter", WEIR_WIRE_REFUSED, .offset = QUERY(refused.legacy) });
 
 /* --- batches ------------------------------------------------------------------------ */
 
 INNER(put_request, weir_ddb_put_request,
-        { "Item", WEIR_WIRE_ITEM, AT(weir_ddb_put_request, item), .required = true });
+        { "Item", WEIR_WIRE_ITEM, .offset = AT(weir_ddb_put_request, item), .required = true });
 INNER(delete_request, weir_ddb_delete_request,
-        { "Key", WEIR_WIRE_ITEM, AT(weir_ddb_delete_request, key), .required = true });
+        { "Key", WEIR_WIRE_ITEM, .offset = AT(weir_ddb_delete_request, key), .required = true });
 INNER(write_request, weir_ddb_write_request,
-        { "PutRequest", WEIR_WIRE_STRUCT, AT(weir_ddb_write_request, put), &put_request_shape },
-        { "DeleteRequest", WEIR_WIRE_STRUCT, AT(weir_ddb_write_request, del),
+        { "PutRequest", WEIR_WIRE_STRUCT, .offset = AT(weir_ddb_write_request, put),
+                &put_request_shape },
+        { "DeleteRequest", WEIR_WIRE_STRUCT, .offset = AT(weir_ddb_write_request, del),
                 &delete_request_shape });
 INNER(table_writes, weir_ddb_table_writes,
-        { "Writes", WEIR_WIRE_LIST, AT(weir_ddb_table_writes, writes), &write_request_shape,
-                .min = 1, .max = 25 });
+        { "Writes", WEIR_WIRE_LIST, .offset = AT(weir_ddb_table_writes, writes),
+                &write_request_shape, .min = 1, .max = 25 });
 SHAPE(batch_write, weir_ddb_batch_write_request,
-        { "RequestItems", WEIR_WIRE_LISTS, AT(weir_ddb_batch_write_request, tables),
+        { "RequestItems", WEIR_WIRE_LISTS, .offset = AT(weir_ddb_batch_write_request, tables),
                 &table_writes_shape, .required = true, .min = 1, .max = 25 },
         { "ReturnConsumedCapacity", WEIR_WIRE_STRING,
-                AT(weir_ddb_batch_write_request, return_capacity), .values = CAPACITY_VALUES },
+                .offset = AT(weir_ddb_batch_write_request, return_capacity),
+                .values = CAPACITY_VALUES },
         { "ReturnItemCollectionMetrics", WEIR_WIRE_STRING,
-                AT(weir_ddb_batch_write_request, return_metrics), .values = METRICS_VALUES });
+                .offset = AT(weir_ddb_batch_write_request, return_metrics),
+                .values = METRICS_VALUES });
 
 #define KEYS(field) AT(weir_ddb_table_keys, field)
 INNER(table_keys, weir_ddb_table_keys,
-        { "Keys", WEIR_WIRE_ITEMS, KEYS(keys), .required = true, .min = 1, .max = 100 },
-        { "ProjectionExpression", WEIR_WIRE_STRING, KEYS(projection) },
-        { "ExpressionAttributeNames", WEIR_WIRE_NAMES, KEYS(names) },
-        { "ConsistentRead", WEIR_WIRE_BOOL, KEYS(consistent) },
-        { "AttributesToGet", WEIR_WIRE_REFUSED, KEYS(refused.legacy) });
+        { "Keys", WEIR_WIRE_ITEMS, .offset = KEYS(keys), .required = true, .min = 1, .max = 100 },
+        { "ProjectionExpression", WEIR_WIRE_STRING, .offset = KEYS(projection) },
+        { "ExpressionAttributeNames", WEIR_WIRE_NAMES, .offset = KEYS(names) },
+        { "ConsistentRead", WEIR_WIRE_BOOL, .offset = KEYS(consistent) },
+        { "AttributesToGet", WEIR_WIRE_REFUSED, .offset = KEYS(refused.legacy) });
 SHAPE(batch_get, weir_ddb_batch_get_request,
-        { "RequestItems", WEIR_WIRE_MAP, AT(weir_ddb_batch_get_request, tables), &table_keys_shape,
-                .required = true, .min = 1, .max = 100 },
+        { "RequestItems", WEIR_WIRE_MAP, .offset = AT(weir_ddb_batch_get_request, tables),
+                &table_keys_shape, .required = true, .min = 1, .max = 100 },
         { "ReturnConsumedCapacity", WEIR_WIRE_STRING,
-                AT(weir_ddb_batch_get_request, return_capacity), .values = CAPACITY_VALUES });
+                .offset = AT(weir_ddb_batch_get_request, return_capacity),
+                .values = CAPACITY_VALUES });
 
 /* --- tables --------------------------------------------------------------------------- */
 
 INNER(key_element, weir_ddb_key_element,
-        { "AttributeName", WEIR_WIRE_STRING, AT(weir_ddb_key_element, name), .required = true,
-                .min = 1, .max = 255 },
-        { "KeyType", WEIR_WIRE_STRING, AT(weir_ddb_key_element, type), .required = true,
+        { "AttributeName", WEIR_WIRE_STRING, .offset = AT(weir_ddb_key_element, name),
+                .required = true, .min = 1, .max = 255 },
+        { "KeyType", WEIR_WIRE_STRING, .offset = AT(weir_ddb_key_element, type), .required = true,
                 .values = "[HASH, RANGE]" });
 INNER(attribute_definition, weir_ddb_attribute_definition,
-        { "AttributeName", WEIR_WIRE_STRING, AT(weir_ddb_attribute_definition, name),
+        { "AttributeName", WEIR_WIRE_STRING, .offset = AT(weir_ddb_attribute_definition, name),
                 .required = true, .min = 1, .max = 255 },
-        { "AttributeType", WEIR_WIRE_STRING, AT(weir_ddb_attribute_definition, type),
+        { "AttributeType", WEIR_WIRE_STRING, .offset = AT(weir_ddb_attribute_definition, type),
                 .required = true, .values = "[B, N, S]" });
 INNER(projection, weir_ddb_projection_request,
-        { "ProjectionType", WEIR_WIRE_STRING, AT(weir_ddb_projection_request, type),
+        { "ProjectionType", WEIR_WIRE_STRING, .offset = AT(weir_ddb_projection_request, type),
                 .values = "[ALL, INCLUDE, KEYS_ONLY]" },
-        { "NonKeyAttributes", WEIR_WIRE_STRINGS, AT(weir_ddb_projection_request, include), .min = 1,
-                .max = 20 });
+        { "NonKeyAttributes", WEIR_WIRE_STRINGS, .offset = AT(weir_ddb_projection_request, include),
+                .min = 1, .max = 20 });
 INNER(throughput, weir_ddb_throughput,
-        { "ReadCapacityUnits", WEIR_WIRE_NUMBER, AT(weir_ddb_throughput, read_units),
+        { "ReadCapacityUnits", WEIR_WIRE_NUMBER, .offset = AT(weir_ddb_throughput, read_units),
                 .required = true, .min = 1, .max = INT64_MAX },
-        { "WriteCapacityUnits", WEIR_WIRE_NUMBER, AT(weir_ddb_throughput, write_units),
+        { "WriteCapacityUnits", WEIR_WIRE_NUMBER, .offset = AT(weir_ddb_throughput, write_units),
                 .required = true, .min = 1, .max = INT64_MAX });
 
 #define INDEX(field) AT(weir_ddb_index_request, field)
 INNER(index, weir_ddb_index_request,
-        { "IndexName", WEIR_WIRE_INDEX_NAME, INDEX(name), .required = true },
-        { "KeySchema", WEIR_WIRE_LIST, INDEX(key), &key_element_shape, .required = true, .min = 1,
-                .max = 2 * WEIR_DDB_KEY_MAX_ATTRIBUTES },
-        { "Projection", WEIR_WIRE_STRUCT, INDEX(projection), &projection_shape, .required = true },
-        { "ProvisionedThroughput", WEIR_WIRE_STRUCT, INDEX(throughput), &throughput_shape },
-        { "OnDemandThroughput", WEIR_WIRE_REFUSED, INDEX(refused.other) },
-        { "WarmThroughput", WEIR_WIRE_REFUSED, INDEX(refused.other) });
+        { "IndexName", WEIR_WIRE_INDEX_NAME, .offset = INDEX(name), .required = true },
+        { "KeySchema", WEIR_WIRE_LIST, .offset = INDEX(key), &key_element_shape, .required = true,
+                .min = 1, .max = 2 * WEIR_DDB_KEY_MAX_ATTRIBUTES },
+        { "Projection", WEIR_WIRE_STRUCT, .offset = INDEX(projection), &projection_shape,
+                .required = true },
+        { "ProvisionedThroughput", WEIR_WIRE_STRUCT, .offset = INDEX(throughput),
+                &throughput_shape },
+        { "OnDemandThroughput", WEIR_WIRE_REFUSED, .offset = INDEX(refused.other) },
+        { "WarmThroughput", WEIR_WIRE_REFUSED, .offset = INDEX(refused.other) });
 INNER(stream, weir_ddb_stream_request,
-        { "StreamEnabled", WEIR_WIRE_BOOL, AT(weir_ddb_stream_request, enabled), .required = true },
-        { "StreamViewType", WEIR_WIRE_STRING, AT(weir_ddb_stream_request, view),
+        { "StreamEnabled", WEIR_WIRE_BOOL, .offset = AT(weir_ddb_stream_request, enabled),
+                .required = true },
+        { "StreamViewType", WEIR_WIRE_STRING, .offset = AT(weir_ddb_stream_request, view),
                 .values = "[NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES, KEYS_ONLY]" });
 
 #define CREATE(field) AT(weir_ddb_create_request, field)
 SHAPE(create, weir_ddb_create_request,
-        { "TableName", WEIR_WIRE_TABLE_NAME, CREATE(table_name), .required = true },
-        { "KeySchema", WEIR_WIRE_LIST, CREATE(key), &key_element_shape, .required = true, .min = 1,
-                .max = 2 },
-        { "AttributeDefinitions", WEIR_WIRE_LIST, CREATE(attributes), &attribute_definition_shape,
-                .required = true },
-        { "GlobalSecondaryIndexes", WEIR_WIRE_LIST, CREATE(globals), &index_shape },
-        { "LocalSecondaryIndexes", WEIR_WIRE_LIST, CREATE(locals), &index_shape },
-        { "StreamSpecification", WEIR_WIRE_STRUCT, CREATE(stream), &stream_shape },
-        { "ProvisionedThroughput", WEIR_WIRE_STRUCT, CREATE(throughput), &throughput_shape },
-        { "BillingMode", WEIR_WIRE_STRING, CREATE(billing),
+        { "TableName", WEIR_WIRE_TABLE_NAME, .offset = CREATE(table_name), .required = true },
+        { "KeySchema", WEIR_WIRE_LIST, .offset = CREATE(key), &key_element_shape, .required = true,
+                .min = 1, .max = 2 },
+        { "AttributeDefinitions", WEIR_WIRE_LIST, .offset = CREATE(attributes),
+                &attribute_definition_shape, .required = true },
+        { "GlobalSecondaryIndexes", WEIR_WIRE_LIST, .offset = CREATE(globals), &index_shape },
+        { "LocalSecondaryIndexes", WEIR_WIRE_LIST, .offset = CREATE(locals), &index_shape },
+        { "StreamSpecification", WEIR_WIRE_STRUCT, .offset = CREATE(stream), &stream_shape },
+        { "ProvisionedThroughput", WEIR_WIRE_STRUCT, .offset = CREATE(throughput),
+                &throughput_shape },
+        { "BillingMode", WEIR_WIRE_STRING, .offset = CREATE(billing),
                 .values = "[PROVISIONED, PAY_PER_REQUEST]" },
-        { "TableClass", WEIR_WIRE_STRING, CREATE(table_class),
+        { "TableClass", WEIR_WIRE_STRING, .offset = CREATE(table_class),
                 .values = "[STANDARD, STANDARD_INFREQUENT_ACCESS]" },
-        { "DeletionProtectionEnabled", WEIR_WIRE_BOOL, CREATE(deletion_protection) },
-        { "Tags", WEIR_WIRE_REFUSED, CREATE(refused.other) },
-        { "SSESpecification", WEIR_WIRE_REFUSED, CREATE(refused.other) },
-        { "OnDemandThroughput", WEIR_WIRE_REFUSED, CREATE(refused.other) },
-        { "WarmThroughput", WEIR_WIRE_REFUSED, CREATE(refused.other) },
-        { "ResourcePolicy", WEIR_WIRE_REFUSED, CREATE(refused.other) },
-        { "GlobalTableSettingsReplicationMode", WEIR_WIRE_REFUSED, CREATE(refused.other) });
+        { "DeletionProtectionEnabled", WEIR_WIRE_BOOL, .offset = CREATE(deletion_protection) },
+        { "Tags", WEIR_WIRE_REFUSED, .offset = CREATE(refused.other) },
+        { "SSESpecification", WEIR_WIRE_REFUSED, .offset = CREATE(refused.other) },
+        { "OnDemandThroughput", WEIR_WIRE_REFUSED, .offset = CREATE(refused.other) },
+        { "WarmThroughput", WEIR_WIRE_REFUSED, .offset = CREATE(refused.other) },
+        { "ResourcePolicy", WEIR_WIRE_REFUSED, .offset = CREATE(refused.other) },
+        { "GlobalTableSettingsReplicationMode", WEIR_WIRE_REFUSED,
+                .offset = CREATE(refused.other) });
 
 SHAPE(table, weir_ddb_table_request,
-        { "TableName", WEIR_WIRE_TABLE_NAME, AT(weir_ddb_table_request, table_name),
+        { "TableName", WEIR_WIRE_TABLE_NAME, .offset = AT(weir_ddb_table_request, table_name),
                 .required = true });
 SHAPE(tags, weir_ddb_table_request,
-        { "ResourceArn", WEIR_WIRE_STRING, AT(weir_ddb_table_request, table_name), .required = true,
-                .min = 1, .max = 1283 });
+        { "ResourceArn", WEIR_WIRE_STRING, .offset = AT(weir_ddb_table_request, table_name),
+                .required = true, .min = 1, .max = 1283 });
 SHAPE(list, weir_ddb_list_request,
-        { "ExclusiveStartTableName", WEIR_WIRE_TABLE_NAME, AT(weir_ddb_list_request, after) },
-        { "Limit", WEIR_WIRE_NUMBER, AT(weir_ddb_list_request, limit), .min = 1, .max = 100 });
+        { "ExclusiveStartTableName", WEIR_WIRE_TABLE_NAME,
+                .offset = AT(weir_ddb_list_request, after) },
+        { "Limit", WEIR_WIRE_NUMBER, .offset = AT(weir_ddb_list_request, limit), .min = 1,
+                .max = 100 });
 
 INNER(ttl_specification, weir_ddb_ttl_specification,
-        { "AttributeName", WEIR_WIRE_STRING, AT(weir_ddb_ttl_specification, attribute),
+        { "AttributeName", WEIR_WIRE_STRING, .offset = AT(weir_ddb_ttl_specification, attribute),
                 .required = true, .min = 1, .max = 255 },
-        { "Enabled", WEIR_WIRE_BOOL, AT(weir_ddb_ttl_specification, enabled), .required = true });
+        { "Enabled", WEIR_WIRE_BOOL, .offset = AT(weir_ddb_ttl_specification, enabled),
+                .required = true });
 SHAPE(ttl, weir_ddb_ttl_request,
-        { "TableName", WEIR_WIRE_TABLE_NAME, AT(weir_ddb_ttl_request, table_name),
+        { "TableName", WEIR_WIRE_TABLE_NAME, .offset = AT(weir_ddb_ttl_request, table_name),
                 .required = true },
-        { "TimeToLiveSpecification", WEIR_WIRE_STRUCT, AT(weir_ddb_ttl_request, ttl),
+        { "TimeToLiveSpecification", WEIR_WIRE_STRUCT, .offset = AT(weir_ddb_ttl_request, ttl),
                 &ttl_specification_shape, .required = true });
 
 static const struct weir_wire_member empty_members[] = { END };

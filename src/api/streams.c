@@ -48,54 +48,57 @@ struct records_request {
 #define SHARD_LENGTH .min = 28, .max = 65
 
 static const struct weir_wire_member list_members[] = {
-    { "TableName", WEIR_WIRE_TABLE_NAME, offsetof(struct list_request, table_name) },
-    { "ExclusiveStartStreamArn", WEIR_WIRE_STRING, offsetof(struct list_request, after),
+    { "TableName", WEIR_WIRE_TABLE_NAME, .offset = offsetof(struct list_request, table_name) },
+    { "ExclusiveStartStreamArn", WEIR_WIRE_STRING, .offset = offsetof(struct list_request, after),
             ARN_LENGTH },
-    { "Limit", WEIR_WIRE_NUMBER, offsetof(struct list_request, limit), .min = 1,
+    { "Limit", WEIR_WIRE_NUMBER, .offset = offsetof(struct list_request, limit), .min = 1,
             .max = STREAMS_MAX },
     { .name = NULL },
 };
 static const struct weir_wire_shape list_shape = { sizeof(struct list_request), list_members };
 
 static const struct weir_wire_member filter_members[] = {
-    { "Type", WEIR_WIRE_STRING, offsetof(struct shard_filter, type), .values = "[CHILD_SHARDS]" },
-    { "ShardId", WEIR_WIRE_STRING, offsetof(struct shard_filter, shard_id), SHARD_LENGTH },
+    { "Type", WEIR_WIRE_STRING, .offset = offsetof(struct shard_filter, type),
+            .values = "[CHILD_SHARDS]" },
+    { "ShardId", WEIR_WIRE_STRING, .offset = offsetof(struct shard_filter, shard_id),
+            SHARD_LENGTH },
     { .name = NULL },
 };
 static const struct weir_wire_shape filter_shape = { sizeof(struct shard_filter), filter_members };
 
 static const struct weir_wire_member describe_members[] = {
-    { "StreamArn", WEIR_WIRE_STRING, offsetof(struct describe_request, stream_arn),
+    { "StreamArn", WEIR_WIRE_STRING, .offset = offsetof(struct describe_request, stream_arn),
             .required = true, ARN_LENGTH },
-    { "ExclusiveStartShardId", WEIR_WIRE_STRING, offsetof(struct describe_request, after),
+    { "ExclusiveStartShardId", WEIR_WIRE_STRING, .offset = offsetof(struct describe_request, after),
             SHARD_LENGTH },
-    { "Limit", WEIR_WIRE_NUMBER, offsetof(struct describe_request, limit), .min = 1,
+    { "Limit", WEIR_WIRE_NUMBER, .offset = offsetof(struct describe_request, limit), .min = 1,
             .max = SHARDS_MAX },
-    { "ShardFilter", WEIR_WIRE_STRUCT, offsetof(struct describe_request, filter), &filter_shape },
+    { "ShardFilter", WEIR_WIRE_STRUCT, .offset = offsetof(struct describe_request, filter),
+            &filter_shape },
     { .name = NULL },
 };
 static const struct weir_wire_shape describe_shape = { sizeof(struct describe_request),
     describe_members };
 
 static const struct weir_wire_member iterator_members[] = {
-    { "StreamArn", WEIR_WIRE_STRING, offsetof(struct iterator_request, stream_arn),
+    { "StreamArn", WEIR_WIRE_STRING, .offset = offsetof(struct iterator_request, stream_arn),
             .required = true, ARN_LENGTH },
-    { "ShardId", WEIR_WIRE_STRING, offsetof(struct iterator_request, shard_id), .required = true,
-            SHARD_LENGTH },
-    { "ShardIteratorType", WEIR_WIRE_STRING, offsetof(struct iterator_request, type),
+    { "ShardId", WEIR_WIRE_STRING, .offset = offsetof(struct iterator_request, shard_id),
+            .required = true, SHARD_LENGTH },
+    { "ShardIteratorType", WEIR_WIRE_STRING, .offset = offsetof(struct iterator_request, type),
             .required = true,
             .values = "[AFTER_SEQUENCE_NUMBER, LATEST, AT_SEQUENCE_NUMBER, TRIM_HORIZON]" },
-    { "SequenceNumber", WEIR_WIRE_STRING, offsetof(struct iterator_request, sequence), .min = 21,
-            .max = 40 },
+    { "SequenceNumber", WEIR_WIRE_STRING, .offset = offsetof(struct iterator_request, sequence),
+            .min = 21, .max = 40 },
     { .name = NULL },
 };
 static const struct weir_wire_shape iterator_shape = { sizeof(struct iterator_request),
     iterator_members };
 
 static const struct weir_wire_member records_members[] = {
-    { "ShardIterator", WEIR_WIRE_STRING, offsetof(struct records_request, iterator),
+    { "ShardIterator", WEIR_WIRE_STRING, .offset = offsetof(struct records_request, iterator),
             .required = true, .min = 1, .max = 2048 },
-    { "Limit", WEIR_WIRE_NUMBER, offsetof(struct records_request, limit), .min = 1,
+    { "Limit", WEIR_WIRE_NUMBER, .offset = offsetof(struct records_request, limit), .min = 1,
             .max = RECORDS_MAX },
     { .name = NULL },
 };
@@ -173,49 +176,6 @@ static const struct weir_table *next_stream(struct weir_call *call, struct weir_
     return NULL;
 }
 
-static enum weir_rc list_streams(struct weir_call *call, void *request, struct weir_err *err)
-{
-    const struct list_request *asked = request;
-    size_t limit = asked->limit.set ? (size_t)asked->limit.value : STREAMS_MAX;
-    size_t count = 0;
-    const struct weir_table *last = NULL;
-    weir_buf_z(call->out, "{\"Streams\":[");
-    if (asked->table_name.p != NULL) {
-        enum weir_rc rc = weir_call_table(call, asked->table_name, &last, err);
-        if (rc != WEIR_OK) {
-            return rc;
-        }
-        bool passed = weir_str_eq(asked->after, last->stream_arn);
-        if (last->view != WEIR_VIEW_NONE && !passed) {
-            write_stream(call->out, last, false);
-        }
-        weir_buf_z(call->out, "]}");
-        return WEIR_OK;
-    }
-    struct weir_str after = WEIR_STR("");
-    if (asked->after.p != NULL) {
-        enum weir_rc rc =
-                weir_tables_get_stream(call->api->options.tables, asked->after, &last, err);
-        if (rc != WEIR_OK) {
-            return rc;
-        }
-        weir_call_hold(call, last);
-        after = last->name;
-    }
-    const struct weir_table *table = next_stream(call, &after);
-    for (; table != NULL && count < limit; count++) {
-        write_stream(call->out, table, count > 0);
-        last = table;
-        table = next_stream(call, &after);
-    }
-    weir_buf_byte(call->out, ']');
-    if (table != NULL) {
-        weir_out_text(call->out, "LastEvaluatedStreamArn", last->stream_arn);
-    }
-    weir_buf_byte(call->out, '}');
-    return WEIR_OK;
-}
-
 static enum weir_rc find_stream(struct weir_call *call, struct weir_str arn,
         const struct weir_table **ret_table, struct weir_err *err)
 {
@@ -224,6 +184,56 @@ static enum weir_rc find_stream(struct weir_call *call, struct weir_str arn,
         weir_call_hold(call, *ret_table);
     }
     return rc;
+}
+
+/* The stream of one table, which is at most one. */
+static enum weir_rc list_stream_of(
+        struct weir_call *call, const struct list_request *asked, struct weir_err *err)
+{
+    const struct weir_table *table = NULL;
+    enum weir_rc rc = weir_call_table(call, asked->table_name, &table, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    weir_buf_z(call->out, "{\"Streams\":[");
+    if (table->view != WEIR_VIEW_NONE && !weir_str_eq(asked->after, table->stream_arn)) {
+        write_stream(call->out, table, false);
+    }
+    weir_buf_z(call->out, "]}");
+    return WEIR_OK;
+}
+
+static enum weir_rc list_streams(struct weir_call *call, void *request, struct weir_err *err)
+{
+    const struct list_request *asked = request;
+    if (asked->table_name.p != NULL) {
+        return list_stream_of(call, asked, err);
+    }
+    struct weir_str after = WEIR_STR("");
+    if (asked->after.p != NULL) {
+        const struct weir_table *start = NULL;
+        enum weir_rc rc = find_stream(call, asked->after, &start, err);
+        if (rc != WEIR_OK) {
+            return rc;
+        }
+        after = start->name;
+    }
+    size_t limit = asked->limit.set ? (size_t)asked->limit.value : STREAMS_MAX;
+    size_t count = 0;
+    struct weir_str last = WEIR_STR("");
+    weir_buf_z(call->out, "{\"Streams\":[");
+    const struct weir_table *table = next_stream(call, &after);
+    for (; table != NULL && count < limit; count++) {
+        write_stream(call->out, table, count > 0);
+        last = table->stream_arn;
+        table = next_stream(call, &after);
+    }
+    weir_buf_byte(call->out, ']');
+    if (table != NULL) {
+        weir_out_text(call->out, "LastEvaluatedStreamArn", last);
+    }
+    weir_buf_byte(call->out, '}');
+    return WEIR_OK;
 }
 
 static enum weir_rc find_shard(const struct weir_table *table, struct weir_str id,
@@ -402,7 +412,7 @@ static enum weir_rc get_records(struct weir_call *call, void *request, struct we
 {
     const struct records_request *asked = request;
     struct weir_tables *tables = call->api->options.tables;
-    struct token token;
+    struct token token = { 0 };
     enum weir_rc rc = read_token(call, asked->iterator, &token, err);
     if (rc != WEIR_OK) {
         return rc;

@@ -64,9 +64,9 @@ struct weir_wire_shape;
 struct weir_wire_member {
     const char *name; /* on the wire; NULL ends a table */
     enum weir_wire_type type;
+    bool required;
     size_t offset;
     const struct weir_wire_shape *shape; /* of STRUCT, LIST, MAP, LISTS */
-    bool required;
     int64_t min; /* a number's value, a text's or list's length; max 0: no bounds */
     int64_t max;
     const char *values; /* STRING: "[A, B]", the values allowed */
