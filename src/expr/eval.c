@@ -690,7 +690,7 @@ enum weir_rc weir_expr_eval(const struct weir_expr *expr, const struct weir_expr
 enum weir_rc weir_expr_test(const struct weir_expr *expr, const struct weir_expr_frame *frame,
         bool *ret_value, struct weir_err *err)
 {
-    struct weir_expr_value value;
+    struct weir_expr_value value = { 0 };
     enum weir_rc rc = weir_expr_eval(expr, frame, &value, err);
     if (rc != WEIR_OK) {
         return rc;

@@ -4,49 +4,36 @@
 
 /* math.*: numbers of all kinds; decimals are rounded exactly. */
 
-static bool all_numbers(const struct weir_expr_value *values, size_t count)
+/* The least (sign 1) or greatest (sign -1) of some arguments. */
+static bool extreme_argument(const struct weir_call *call, int sign, struct weir_expr_value *ret)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (!weir_kind_is_number(values[i].kind)) {
-            return false;
+    for (size_t i = 0; i < call->count; i++) {
+        if (!weir_kind_is_number(call->args[i].kind)) {
+            return weir_call_no_overload(call);
+        }
+        if (i == 0 || weir_number_compare(&call->args[i], ret) == -sign) {
+            *ret = call->args[i];
         }
     }
     return true;
 }
 
-/* The least (sign 1) or greatest (sign -1) of the arguments, or of one list. */
+/* The same of one list or set. */
 static bool extreme(const struct weir_call *call, int sign, struct weir_expr_value *ret)
 {
-    const struct weir_expr_value *first = &call->args[0];
-    if (call->count > 1 || first->kind != WEIR_EXPR_LIST) {
-        if (first->kind == WEIR_EXPR_SET && call->count == 1) {
-            size_t count = weir_expr_count(first); /* sorted, never empty when stored */
-            if (count == 0 || weir_expr_at(first, 0).kind != WEIR_EXPR_DECIMAL) {
-                return weir_call_no_overload(call);
-            }
-            *ret = weir_expr_at(first, sign > 0 ? 0 : count - 1);
-            return true;
-        }
-        if (!all_numbers(call->args, call->count)) {
-            return weir_call_no_overload(call);
-        }
-        *ret = *first;
-        for (size_t i = 1; i < call->count; i++) {
-            if (weir_number_compare(&call->args[i], ret) == -sign) {
-                *ret = call->args[i];
-            }
-        }
-        return true;
+    const struct weir_expr_value *list = &call->args[0];
+    if (call->count > 1 || (list->kind != WEIR_EXPR_LIST && list->kind != WEIR_EXPR_SET)) {
+        return extreme_argument(call, sign, ret);
     }
-    size_t count = weir_expr_count(first);
+    const char *name = call->node->as.function->name;
+    size_t count = weir_expr_count(list);
     if (count == 0) {
-        return weir_run_fail(call->run, "%s() of an empty list", call->node->as.function->name);
+        return weir_run_fail(call->run, "%s() of an empty list", name);
     }
     for (size_t i = 0; i < count; i++) {
-        struct weir_expr_value item = weir_expr_at(first, i);
+        struct weir_expr_value item = weir_expr_at(list, i);
         if (!weir_kind_is_number(item.kind)) {
-            return weir_run_fail(call->run, "%s() needs numbers, not a %s",
-                    call->node->as.function->name,
+            return weir_run_fail(call->run, "%s() needs numbers, not a %s", name,
                     weir_expr_kind_name((enum weir_expr_kind)item.kind));
         }
         if (i == 0 || weir_number_compare(&item, ret) == -sign) {

@@ -119,37 +119,37 @@ static bool result(struct weir_expr_value *ret, int64_t value)
 
 static bool fn_full_year(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.year);
 }
 
 static bool fn_month(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.month - 1);
 }
 
 static bool fn_date(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.day);
 }
 
 static bool fn_day_of_month(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.day - 1);
 }
 
 static bool fn_day_of_week(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.weekday);
 }
 
 static bool fn_day_of_year(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     return local_date(call, &date) && result(ret, date.year_day);
 }
 
@@ -161,7 +161,7 @@ static bool of_duration(const struct weir_call *call)
 
 static bool fn_hours(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     if (of_duration(call)) {
         return result(ret, call->args[0].as.integer / SECOND_NS / 3600);
     }
@@ -170,7 +170,7 @@ static bool fn_hours(const struct weir_call *call, struct weir_expr_value *ret)
 
 static bool fn_minutes(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     if (of_duration(call)) {
         return result(ret, call->args[0].as.integer / SECOND_NS / 60);
     }
@@ -179,7 +179,7 @@ static bool fn_minutes(const struct weir_call *call, struct weir_expr_value *ret
 
 static bool fn_seconds(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     if (of_duration(call)) {
         return result(ret, call->args[0].as.integer / SECOND_NS);
     }
@@ -189,7 +189,7 @@ static bool fn_seconds(const struct weir_call *call, struct weir_expr_value *ret
 /* Of a duration too only the part below a second, as the language's own test has it. */
 static bool fn_milliseconds(const struct weir_call *call, struct weir_expr_value *ret)
 {
-    struct weir_date date;
+    struct weir_date date = { 0 };
     if (of_duration(call)) {
         return result(ret, call->args[0].as.integer % SECOND_NS / 1000000);
     }

@@ -331,7 +331,7 @@ static enum weir_rc read_punct(
         return weir_fail_at(err, WEIR_E_INVALID, lexer->at, "unexpected character '%c'%s",
                 c >= ' ' && c < 127 ? c : '?', hint);
     }
-    ret->punct = c;
+    ret->punct = (unsigned char)c;
     lexer->at++;
     return WEIR_OK;
 }

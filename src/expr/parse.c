@@ -186,7 +186,7 @@ static struct weir_node *int_literal(struct parser *parser, bool negative)
 
 static struct weir_node *literal(struct parser *parser, bool negative)
 {
-    struct weir_expr_value value = weir_expr_null();
+    struct weir_expr_value value;
     switch (parser->token.kind) {
     case WEIR_TOKEN_INT:
         return int_literal(parser, negative);

@@ -110,7 +110,7 @@ size_t weir_double_format(double value, char text[static WEIR_DOUBLE_TEXT])
     }
     char *e = strchr(scientific, 'e');
     int exponent = (int)strtol(e + 1, NULL, 10);
-    char digits[24];
+    char digits[24] = "0";
     size_t count = 0;
     for (const char *p = scientific; p < e && count < sizeof(digits); p++) {
         if (*p >= '0' && *p <= '9') {

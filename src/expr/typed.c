@@ -152,7 +152,7 @@ struct reader {
 };
 
 static enum weir_rc read_text(
-        struct reader *reader, struct weir_str json, struct weir_expr_value *ret);
+        struct reader *reader, struct weir_str text, struct weir_expr_value *ret);
 
 static enum weir_rc bad(struct reader *reader, const struct fields *fields, const char *expected)
 {
