@@ -51,7 +51,8 @@ static bool split_listen(struct weir_str listen, struct weir_str *ret_address)
     bool bracketed = address.n > 2 && address.p[0] == '[' && address.p[address.n - 1] == ']';
     if (bracketed) {
         address = weir_str(address.p + 1, address.n - 2);
-    } else if (memchr(address.p, ':', address.n) != NULL) {
+    } else if (memchr(address.p, ':', address.n) != NULL ||
+               memchr(address.p, '[', address.n) != NULL) {
         return false;
     }
     *ret_address = address;

@@ -1,0 +1,609 @@
+/* weir.yaml: what it means, and what is said about one that is wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "checked.h"
+
+static void start(struct checked *checked, const char *yaml)
+{
+    check_text(checked, weir_str_z(yaml));
+}
+
+/* The file is right and nothing is to be said about it. */
+static void start_right(struct checked *checked, const char *yaml)
+{
+    start(checked, yaml);
+    assert_string_equal(checked->text.p, "");
+    assert_int_equal(checked->rc, WEIR_OK);
+}
+
+/* All that is said about a file, in order. */
+static void assert_said(const char *yaml, const char *expected)
+{
+    struct checked checked;
+    start(&checked, yaml);
+    assert_string_equal(checked.text.p, expected);
+    check_end(&checked);
+}
+
+/* What is said about one table `orders` with these options. */
+static void assert_table_said(const char *options, const char *expected)
+{
+    char yaml[1024];
+    snprintf(yaml, sizeof(yaml), "tables:\n  orders: %s\n", options);
+    assert_said(yaml, expected);
+}
+
+#define assert_str(s, text) assert_true(weir_str_eq((s), WEIR_STR(text)) || (print_str(s), false))
+
+static void print_str(struct weir_str s)
+{
+    print_error("found \"%.*s\"\n", WEIR_STR_ARG(s));
+}
+
+/* --- defaults ---------------------------------------------------------------------------- */
+
+static void assert_defaults(const struct weir_config_server *server)
+{
+    assert_str(server->listen, "127.0.0.1:8000");
+    assert_str(server->data, "data");
+    assert_str(server->region, "us-east-1");
+    assert_str(server->account, "000000000000");
+    assert_int_equal(server->memory_bytes, 256 << 20);
+    assert_int_equal(server->log_max_bytes, 0);
+    assert_int_equal(server->retention_ms, 24 * 3600 * 1000);
+    assert_int_equal(server->credential_count, 0);
+}
+
+static void without_a_file_there_are_defaults(void **state)
+{
+    (void)state;
+    WEIR_AUTO(weir_config) struct weir_config *config = weir_config_create();
+    assert_defaults(&config->server);
+    assert_int_equal(config->table_count, 0);
+    assert_int_equal(config->pipeline_count, 0);
+}
+
+static void empty_files_and_members_mean_defaults(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "", "# nothing\n", "{}",
+        "tables:\npipelines:\nserver:\nlog:\ncredentials:\n", "tables: {}\npipelines: {}\n" };
+    for (size_t i = 0; i < WEIR_COUNT(texts); i++) {
+        struct checked checked;
+        start_right(&checked, texts[i]);
+        assert_defaults(&checked.config->server);
+        assert_int_equal(checked.config->table_count, 0);
+        check_end(&checked);
+    }
+}
+
+/* --- server ------------------------------------------------------------------------------- */
+
+static void server_log_and_credentials_are_read(void **state)
+{
+    (void)state;
+    setenv("WEIR_TEST_SECRET", "hush", 1);
+    struct checked checked;
+    start_right(&checked, "server: { listen: '0.0.0.0:80', data: /var/lib/weir, memory: 1GiB,\n"
+                          "  region: eu-central-1, account: 123456789012 }\n"
+                          "log: { max_bytes: 10GiB, retention: 7d }\n"
+                          "credentials:\n"
+                          "  - { access_key_id: one, secret_access_key: !env WEIR_TEST_SECRET }\n"
+                          "  - { access_key_id: two, secret_access_key: !env [NO_SUCH, dflt] }\n");
+    const struct weir_config_server *server = &checked.config->server;
+    assert_str(server->listen, "0.0.0.0:80");
+    assert_str(server->data, "/var/lib/weir");
+    assert_str(server->region, "eu-central-1");
+    assert_str(server->account, "123456789012");
+    assert_int_equal(server->memory_bytes, 1 << 30);
+    assert_int_equal(server->log_max_bytes, (uint64_t)10 << 30);
+    assert_int_equal(server->retention_ms, (uint64_t)7 * 24 * 3600 * 1000);
+    assert_int_equal(server->credential_count, 2);
+    assert_str(server->credentials[0].access_key_id, "one");
+    assert_str(server->credentials[0].secret, "hush");
+    assert_str(server->credentials[1].secret, "dflt");
+    check_end(&checked);
+}
+
+static void addresses_to_listen_on(void **state)
+{
+    (void)state;
+    static const char *const right[] = { "127.0.0.1:0", "localhost:8000", "'[::1]:8000'" };
+    static const char *const wrong[] = { "8000", "127.0.0.1", "':80'", "127.0.0.1:65536",
+        "127.0.0.1:http", "'::1:80'", "''", "'[]:80'" };
+    char yaml[128];
+    for (size_t i = 0; i < WEIR_COUNT(right); i++) {
+        struct checked checked;
+        snprintf(yaml, sizeof(yaml), "server: { listen: %s }", right[i]);
+        start_right(&checked, yaml);
+        check_end(&checked);
+    }
+    for (size_t i = 0; i < WEIR_COUNT(wrong); i++) {
+        struct checked checked;
+        snprintf(yaml, sizeof(yaml), "server: { listen: %s }", wrong[i]);
+        start(&checked, yaml);
+        assert_int_equal(checked.rc, WEIR_E_INVALID);
+        assert_non_null(strstr(checked.text.p, "weir.yaml:1:19: error: listen must be an address "
+                                               "and a port, as in 127.0.0.1:8000 or "
+                                               "[::1]:8000, not "));
+        check_end(&checked);
+    }
+    assert_said("server: { listen: '0.0.0.0:80' }",
+            "weir.yaml:1:19: error: listening on 0.0.0.0 needs `credentials`: without them only "
+            "this machine may reach weir (127.0.0.1, [::1])\n");
+}
+
+static void data_starts_at_the_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/weir-test-config-XXXXXX";
+    char path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/weir.yaml", folder);
+    static const struct {
+        const char *yaml;
+        const char *data; /* behind the folder; NULL: as written */
+    } cases[] = { { "", "/data" }, { "server: { data: a/b }", "/a/b" },
+        { "server: { data: /x }", NULL } };
+    for (size_t i = 0; i < WEIR_COUNT(cases); i++) {
+        FILE *file = fopen(path, "w");
+        fputs(cases[i].yaml, file);
+        fclose(file);
+        struct weir_diagnostics diagnostics;
+        struct weir_err err = { 0 };
+        WEIR_AUTO(weir_config) struct weir_config *config = NULL;
+        weir_diagnostics_init(&diagnostics, path);
+        assert_int_equal(weir_config_load(path, weir_step_kinds_all(), &diagnostics, &config, &err),
+                WEIR_OK);
+        char expected[64];
+        snprintf(expected, sizeof(expected), "%s%s", cases[i].data != NULL ? folder : "",
+                cases[i].data != NULL ? cases[i].data : "/x");
+        assert_true(weir_str_eq(config->server.data, weir_str_z(expected)));
+        weir_diagnostics_fini(&diagnostics);
+    }
+    unlink(path);
+    rmdir(folder);
+}
+
+static void memory_keeps_its_name(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked, "server: { data: memory }");
+    assert_str(checked.config->server.data, "memory");
+    check_end(&checked);
+}
+
+static void wrong_server_settings(void **state)
+{
+    (void)state;
+    assert_said("server:\n  memory: 1MiB\n  regoin: x\n  data: ''\n"
+                "log: { retention: 5 }\n",
+            "weir.yaml:2:11: error: option 'memory' is '1MiB', but must be at least 16MiB\n"
+            "weir.yaml:3:3: error: unknown option 'regoin' of server; did you mean 'region'? "
+            "(known: listen, data, memory, region, account)\n"
+            "weir.yaml:5:19: error: option 'retention' must be a duration such as 250ms, 5s, 15m, "
+            "24h or 7d, not '5': the unit is missing\n");
+    assert_said("server: { region: 'US East', account: 12345, data: '' }",
+            "weir.yaml:1:19: error: region must be of a-z, 0-9 and '-', as in us-east-1, not 'US "
+            "East'\n"
+            "weir.yaml:1:39: error: account must be 12 digits, as in 000000000000, not '12345'\n"
+            "weir.yaml:1:52: error: data must name a folder\n");
+}
+
+static void wrong_credentials(void **state)
+{
+    (void)state;
+    assert_said("credentials: { a: b }",
+            "weir.yaml:1:14: error: credentials must be a list of { access_key_id: ..., "
+            "secret_access_key: ... }, not a map\n");
+    assert_said("credentials:\n"
+                "  - { access_key_id: a b, secret_access_key: !env [NO_SUCH, x] }\n"
+                "  - { access_key_id: two, secret_access_key: plain }\n"
+                "  - { access_key_id: two, secret_access_key: '' }\n"
+                "  - { access_key: x }\n",
+            "weir.yaml:2:22: error: access_key_id must be 1 to 128 of a-z, A-Z, 0-9, '_' and '-', "
+            "not 'a b'\n"
+            "weir.yaml:3:46: warning: a secret stands in the file: use !env NAME or !file PATH\n"
+            "weir.yaml:4:22: error: access_key_id 'two' is there twice\n"
+            "weir.yaml:4:46: error: secret_access_key must not be empty\n"
+            "weir.yaml:5:5: error: a credential needs the option 'access_key_id' (string): the "
+            "key's name, which requests carry\n"
+            "weir.yaml:5:5: error: a credential needs the option 'secret_access_key' (string): "
+            "the secret that requests are signed with\n"
+            "weir.yaml:5:7: error: unknown option 'access_key' of a credential; did you mean "
+            "'access_key_id'? (known: access_key_id, secret_access_key)\n");
+}
+
+/* --- tables -------------------------------------------------------------------------------- */
+
+static void tables_are_read_whole(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked,
+            "tables:\n"
+            "  orders:\n"
+            "    key: { customer: S, placed: N }\n"
+            "    stream: keys_only\n"
+            "    indexes:\n"
+            "      by_state: { state: S }\n"
+            "      wide: { key: { partition: { a: S, b: B }, sort: { c: N, d: S } },\n"
+            "              projection: [x, y] }\n"
+            "      thin: { key: { state: S, placed: N }, projection: keys_only }\n"
+            "      whole: { key: { state: S }, projection: all }\n"
+            "      odd: { key: S, projection: S }\n"
+            "    ttl: expires\n"
+            "    shards: 64\n"
+            "    deletion_protection: true\n"
+            "  bare:\n"
+            "    key: { partition: { a: S } }\n");
+    assert_int_equal(checked.config->table_count, 2);
+    const struct weir_table *orders = &checked.config->tables[0];
+    assert_str(orders->name, "orders");
+    assert_int_equal(orders->key.partition_count, 1);
+    assert_str(orders->key.partition[0].name, "customer");
+    assert_int_equal(orders->key.partition[0].type, WEIR_TYPE_S);
+    assert_int_equal(orders->key.sort_count, 1);
+    assert_str(orders->key.sort[0].name, "placed");
+    assert_int_equal(orders->key.sort[0].type, WEIR_TYPE_N);
+    assert_int_equal(orders->view, WEIR_VIEW_KEYS_ONLY);
+    assert_str(orders->ttl_attribute, "expires");
+    assert_int_equal(orders->shards, 64);
+    assert_true(orders->deletion_protection && orders->from_file);
+    assert_str(orders->billing, "PAY_PER_REQUEST");
+    assert_int_equal(orders->index_count, 5);
+    const struct weir_index *index = orders->indexes;
+    assert_int_equal(index[0].projection, WEIR_PROJECT_ALL);
+    assert_int_equal(index[0].key.sort_count, 0);
+    assert_int_equal(index[1].key.partition_count, 2);
+    assert_int_equal(index[1].key.sort_count, 2);
+    assert_int_equal(index[1].key.partition[1].type, WEIR_TYPE_B);
+    assert_str(index[1].key.sort[1].name, "d");
+    assert_int_equal(index[1].projection, WEIR_PROJECT_INCLUDE);
+    assert_int_equal(index[1].include_count, 2);
+    assert_str(index[1].include[1], "y");
+    assert_int_equal(index[2].projection, WEIR_PROJECT_KEYS_ONLY);
+    assert_int_equal(index[3].projection, WEIR_PROJECT_ALL);
+    /* Attributes may have these names. */
+    assert_str(index[4].key.partition[0].name, "key");
+    assert_str(index[4].key.sort[0].name, "projection");
+    const struct weir_table *bare = &checked.config->tables[1];
+    assert_int_equal(bare->view, WEIR_VIEW_NONE);
+    assert_int_equal(bare->shards, WEIR_TABLE_SHARDS_DEFAULT);
+    assert_int_equal(bare->ttl_attribute.n, 0);
+    assert_false(bare->deletion_protection);
+    check_end(&checked);
+}
+
+static void attributes_may_be_called_partition_and_sort(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked, "tables: { abc: { key: { sort: S, partition: N } } }");
+    assert_str(checked.config->tables[0].key.partition[0].name, "sort");
+    assert_str(checked.config->tables[0].key.sort[0].name, "partition");
+    check_end(&checked);
+}
+
+static void wrong_keys(void **state)
+{
+    (void)state;
+    assert_table_said("{ key: { id: string } }",
+            "weir.yaml:2:24: error: key attribute 'id' must be of type S (string), N (number) or "
+            "B (binary), not 'string'; did you mean S?\n");
+    assert_table_said("{ key: { id: SS, n: Number } }",
+            "weir.yaml:2:24: error: key attribute 'id' must be of type S (string), N (number) or "
+            "B (binary), not 'SS'\n"
+            "weir.yaml:2:31: error: key attribute 'n' must be of type S (string), N (number) or B "
+            "(binary), not 'Number'; did you mean N?\n");
+    assert_table_said("{ key: id }",
+            "weir.yaml:2:18: error: the key of table 'orders' must name its attributes and their "
+            "types, as in { id: S } or { customer: S, placed: N }, not 'id'\n");
+    assert_table_said("{ key: { a: S, b: S, c: S } }",
+            "weir.yaml:2:32: error: the short form of a key has a partition and a sort attribute; "
+            "for more write { partition: { a: S }, sort: { b: S, c: N } }\n");
+    assert_table_said("{ key: { partition: { a: S }, srot: { b: S } } }",
+            "weir.yaml:2:41: error: unknown option 'srot' of key; did you mean 'sort'? (known: "
+            "partition, sort)\n");
+    assert_table_said("{ key: { sort: { a: S } } }",
+            "weir.yaml:2:18: error: key needs the option 'partition' (value): the attributes "
+            "whose values say where an item stands\n");
+    assert_table_said("{ key: { partition: { a: S }, sort: { b: S, a: N } } }",
+            "weir.yaml:2:55: error: attribute 'a' is in the partition key already\n");
+    assert_table_said("{ key: { partition: a, sort: { b: S } } }",
+            "weir.yaml:2:31: error: the partition key must name its attributes and their types, "
+            "as in { id: S }, not 'a'\n");
+    assert_table_said("{ key: { partition: { a: S, b: S, c: S, d: S, e: S } } }",
+            "weir.yaml:2:57: error: the partition key has 5 attributes, at most 4 are possible\n");
+}
+
+static void wrong_tables(void **state)
+{
+    (void)state;
+    assert_said("tables: []", "weir.yaml:1:9: error: tables must be a map of names to tables, not "
+                              "a list\n");
+    assert_said("tables:\n  orders:\n",
+            "weir.yaml:2:3: error: table 'orders' needs the option 'key': the attributes that "
+            "identify an item, as in { id: S }\n");
+    assert_table_said("{ kye: { id: S } }",
+            "weir.yaml:2:11: error: table 'orders' needs the option 'key' (value): the attributes "
+            "that identify an item, and their types\n"
+            "weir.yaml:2:13: error: unknown option 'kye' of table 'orders'; did you mean 'key'? "
+            "(known: key, stream, indexes, ttl, shards, deletion_protection)\n");
+    assert_table_said("{ key: { id: S }, stream: new_images, shards: 65, ttl: '' }",
+            "weir.yaml:2:37: error: unknown stream 'new_images'; did you mean 'new_image'? "
+            "(known: new_and_old_images, new_image, old_image, keys_only)\n"
+            "weir.yaml:2:57: error: option 'shards' is '65', but must be from 1 to 64\n"
+            "weir.yaml:2:66: error: ttl names an attribute of 1 to 255 bytes\n");
+    assert_table_said("{ key: { id: S }, ttl: id }",
+            "weir.yaml:2:34: warning: ttl attribute 'id' is a key of type S, but only numbers "
+            "expire: no item will be deleted\n");
+    assert_said("tables:\n  ab: { key: { id: S } }\n  a/bc: { key: { id: S } }\n",
+            "weir.yaml:2:3: error: table name 'ab' must be 3 to 255 characters of a-z, A-Z, 0-9, "
+            "'_', '-' and '.'\n"
+            "weir.yaml:3:3: error: table name 'a/bc' must be 3 to 255 characters of a-z, A-Z, "
+            "0-9, '_', '-' and '.'\n");
+}
+
+static void wrong_indexes(void **state)
+{
+    (void)state;
+    assert_table_said("{ key: { id: S, at: N }, indexes: [by_tag] }",
+            "weir.yaml:2:45: error: indexes of table 'orders' must be a map of names to keys, as "
+            "in { by_tag: { tag: S } }, not a list\n");
+    assert_table_said("{ key: { id: S, at: N }, indexes: { one: { tag: S, at: S },\n"
+                      "    two: { key: { tag: N } }, b: { tag: S } } }",
+            "weir.yaml:2:62: error: attribute 'at' is of type S here, but of type N in the "
+            "table's key\n"
+            "weir.yaml:3:19: error: attribute 'tag' is of type N here, but of type S in index "
+            "'one'\n"
+            "weir.yaml:3:31: error: index name 'b' must be 3 to 255 characters of a-z, A-Z, 0-9, "
+            "'_', '-' and '.'\n");
+    assert_table_said("{ key: { id: S }, indexes: { one: { key: { tag: S },\n"
+                      "    projection: [a, a, id, {}] } } }",
+            "weir.yaml:3:21: error: attribute 'a' is in the projection twice\n"
+            "weir.yaml:3:24: warning: key attribute 'id' is in every index anyway: leave it out\n"
+            "weir.yaml:3:28: error: a projection lists names of attributes, not a map\n");
+    assert_table_said("{ key: { id: S }, indexes: { one: { key: { tag: S }, projection: some } } }",
+            "weir.yaml:2:76: error: unknown projection 'some' (known: all, keys_only, a list of "
+            "attributes)\n");
+    assert_table_said("{ key: { id: S }, indexes: { one: { projection: all } } }",
+            "weir.yaml:2:45: error: index 'one' needs the option 'key' (value): the attributes to "
+            "find items by, and their types\n");
+}
+
+static void at_most_twenty_indexes(void **state)
+{
+    (void)state;
+    struct weir_buf yaml;
+    weir_buf_init(&yaml, 1 << 16);
+    for (int count = 20; count <= 21; count++) {
+        struct checked checked;
+        weir_buf_reset(&yaml);
+        weir_buf_z(&yaml, "tables:\n  orders:\n    key: { id: S }\n    indexes:\n");
+        for (int i = 0; i < count; i++) {
+            weir_buf_printf(&yaml, "      by_%d: { a%d: S }\n", i, i);
+        }
+        check_text(&checked, weir_buf_view(&yaml));
+        assert_string_equal(checked.text.p,
+                count == 20 ? ""
+                            : "weir.yaml:25:7: error: table 'orders' has 21 indexes, at most 20 "
+                              "are possible\n");
+        check_end(&checked);
+    }
+    weir_buf_fini(&yaml);
+}
+
+/* --- pipelines ------------------------------------------------------------------------------ */
+
+#define TWO_TABLES \
+    "tables: { orders: { key: { id: S }, stream: new_image }, copies: { key: { id: S } } }\n"
+
+static void pipelines_find_the_tables_of_the_file(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked,
+            TWO_TABLES "pipelines:\n"
+                       "  copy:\n"
+                       "    source: { table: orders, batch: 7 }\n"
+                       "    steps: [put: { table: copies, item: { id: '${new.id}' } }]\n"
+                       "  note:\n"
+                       "    source: { table: orders }\n"
+                       "    steps: [log: hello]\n");
+    assert_int_equal(checked.config->pipeline_count, 2);
+    assert_str(checked.config->pipelines[0]->name, "copy");
+    assert_str(checked.config->pipelines[0]->table, "orders");
+    assert_int_equal(checked.config->pipelines[0]->batch, 7);
+    assert_int_equal(checked.config->pipelines[0]->step_count, 1);
+    /* One that was taken is not destroyed again. */
+    weir_pipeline_model_destroy(WEIR_TAKE(checked.config->pipelines[0]));
+    check_end(&checked);
+}
+
+static void wrong_pipelines(void **state)
+{
+    (void)state;
+    assert_said("pipelines: [a]", "weir.yaml:1:12: error: pipelines must be a map of names to "
+                                  "pipelines, not a list\n");
+    assert_said(TWO_TABLES "pipelines:\n"
+                           "  one:\n"
+                           "  'the second':\n"
+                           "    source: { table: copies }\n"
+                           "    steps: [putt: {}]\n"
+                           "  three:\n"
+                           "    source: { tabel: orders, batch: 0 }\n"
+                           "    filter: { eventName: INSERT }\n"
+                           "    setps: []\n",
+            "weir.yaml:3:3: error: pipeline 'one' needs the option 'source' (value): where records "
+            "come from\n"
+            "weir.yaml:3:3: error: pipeline 'one' needs the option 'steps' (value): what is done "
+            "with the records\n"
+            "weir.yaml:4:3: error: pipeline name 'the second' must be 1 to 128 characters of a-z, "
+            "A-Z, 0-9, '_', '-' and '.'\n"
+            "weir.yaml:5:22: error: table 'copies' has no stream: add `stream: "
+            "new_and_old_images` to it\n"
+            "weir.yaml:6:13: error: unknown step 'putt'; did you mean 'put'? (known: require, "
+            "let, map, each, put, project, log)\n"
+            "weir.yaml:8:5: error: pipeline 'three' needs the option 'steps' (value): what is done "
+            "with the records\n"
+            "weir.yaml:8:13: error: source needs the option 'table' (string): the table whose "
+            "stream is read\n"
+            "weir.yaml:8:15: error: unknown option 'tabel' of source; did you mean 'table'? "
+            "(known: table, batch, window, concurrency, start)\n"
+            "weir.yaml:8:37: error: option 'batch' is '0', but must be from 1 to 10000\n"
+            "weir.yaml:9:26: error: eventName: expected an object, or a list of alternatives like "
+            "[\"x\"], found a string\n"
+            "weir.yaml:10:5: error: unknown option 'setps' of pipeline 'three'; did you mean "
+            "'steps'? (known: source, filter, when, steps)\n");
+}
+
+static void a_table_that_is_wrong_is_still_known(void **state)
+{
+    (void)state;
+    assert_said("tables: { orders: { key: { id: X }, stream: all } }\n"
+                "pipelines: { note: { source: { table: orders }, steps: [log: hello] } }\n",
+            "weir.yaml:1:32: error: key attribute 'id' must be of type S (string), N (number) or "
+            "B (binary), not 'X'\n"
+            "weir.yaml:1:45: error: unknown stream 'all' (known: new_and_old_images, new_image, "
+            "old_image, keys_only)\n");
+}
+
+static void fan_out_without_the_variable_in_the_key_is_warned_of(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start(&checked, TWO_TABLES
+            "pipelines:\n"
+            "  copy:\n"
+            "    source: { table: orders }\n"
+            "    steps:\n"
+            "      - each: { in: new.tags, as: tag }\n"
+            "      - put: { table: copies, item: { id: '${new.id}', tag: '${tag}' } }\n");
+    assert_int_equal(checked.rc, WEIR_OK);
+    assert_int_equal(checked.diagnostics.count, 1);
+    assert_int_equal(checked.diagnostics.all[0].level, WEIR_DIAGNOSTIC_WARNING);
+    assert_int_equal(checked.diagnostics.all[0].line, 7);
+    assert_non_null(strstr(checked.text.p, "'tag'"));
+    check_end(&checked);
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static void unknown_members(void **state)
+{
+    (void)state;
+    assert_said("tabels: {}\nqueues: { q: {} }\nfunctions:\n",
+            "weir.yaml:1:1: error: unknown member 'tabels'; did you mean 'tables'? (known: "
+            "tables, pipelines, server, log, credentials)\n"
+            "weir.yaml:2:1: error: 'queues' is not available in this version of weir "
+            "(" WEIR_VERSION ")\n"
+            "weir.yaml:3:1: error: 'functions' is not available in this version of weir "
+            "(" WEIR_VERSION ")\n");
+    assert_said("- tables\n", "weir.yaml:1:1: error: the file must be a map of tables, pipelines, "
+                              "server, log and credentials, not a list\n");
+}
+
+static void mistakes_of_all_parts_come_in_one_pass(void **state)
+{
+    (void)state;
+    assert_said("server: { memory: 1 }\n"
+                "tables:\n"
+                "  orders: { key: { id: T } }\n"
+                "  orders: { key: { id: S } }\n"
+                "credentials: [{ access_key_id: a, secret_access_key: !env NO_SUCH_VARIABLE }]\n"
+                "other: 1\n",
+            "weir.yaml:1:19: error: option 'memory' is '1', but must be at least 16MiB\n"
+            "weir.yaml:3:24: error: key attribute 'id' must be of type S (string), N (number) or "
+            "B (binary), not 'T'\n"
+            "weir.yaml:4:3: error: 'orders' stands here twice: it is already at 3:3\n"
+            "weir.yaml:5:54: error: environment variable NO_SUCH_VARIABLE is not set and has no "
+            "default: set it, or write !env \"NO_SUCH_VARIABLE, default\"\n"
+            "weir.yaml:6:1: error: unknown member 'other' (known: tables, pipelines, server, log, "
+            "credentials)\n");
+}
+
+static void the_error_counts(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start(&checked, "x: 1\n");
+    assert_int_equal(checked.err.code, WEIR_E_INVALID);
+    assert_string_equal(checked.err.msg, "weir.yaml has 1 error");
+    check_end(&checked);
+    start(&checked, "x: 1\ny: 1\n");
+    assert_string_equal(checked.err.msg, "weir.yaml has 2 errors");
+    check_end(&checked);
+    start(&checked, "tables: {\n");
+    assert_int_equal(checked.rc, WEIR_E_INVALID);
+    assert_int_equal(checked.diagnostics.errors, 1);
+    check_end(&checked);
+}
+
+static void too_large_is_said_like_the_rest(void **state)
+{
+    (void)state;
+    struct weir_buf yaml;
+    struct checked checked;
+    weir_buf_init(&yaml, 1 << 16);
+    for (int i = 0; i < 100; i++) {
+        weir_buf_byte(&yaml, '[');
+    }
+    for (int i = 0; i < 100; i++) {
+        weir_buf_byte(&yaml, ']');
+    }
+    check_text(&checked, weir_buf_view(&yaml));
+    assert_int_equal(checked.rc, WEIR_E_INVALID);
+    assert_int_equal(checked.diagnostics.errors, 1);
+    assert_non_null(strstr(checked.text.p, "nested more than 64 levels deep"));
+    check_end(&checked);
+    weir_buf_fini(&yaml);
+}
+
+static void a_missing_file_is_not_found(void **state)
+{
+    (void)state;
+    struct weir_diagnostics diagnostics;
+    struct weir_config *config = NULL;
+    struct weir_err err = { 0 };
+    weir_diagnostics_init(&diagnostics, "/no-such-folder/weir.yaml");
+    assert_int_equal(weir_config_load("/no-such-folder/weir.yaml", weir_step_kinds_all(),
+                             &diagnostics, &config, &err),
+            WEIR_E_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "/no-such-folder/weir.yaml"));
+    assert_null(config);
+    weir_diagnostics_fini(&diagnostics);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_file_there_are_defaults),
+        cmocka_unit_test(empty_files_and_members_mean_defaults),
+        cmocka_unit_test(server_log_and_credentials_are_read),
+        cmocka_unit_test(addresses_to_listen_on),
+        cmocka_unit_test(data_starts_at_the_file),
+        cmocka_unit_test(memory_keeps_its_name),
+        cmocka_unit_test(wrong_server_settings),
+        cmocka_unit_test(wrong_credentials),
+        cmocka_unit_test(tables_are_read_whole),
+        cmocka_unit_test(attributes_may_be_called_partition_and_sort),
+        cmocka_unit_test(wrong_keys),
+        cmocka_unit_test(wrong_tables),
+        cmocka_unit_test(wrong_indexes),
+        cmocka_unit_test(at_most_twenty_indexes),
+        cmocka_unit_test(pipelines_find_the_tables_of_the_file),
+        cmocka_unit_test(wrong_pipelines),
+        cmocka_unit_test(a_table_that_is_wrong_is_still_known),
+        cmocka_unit_test(fan_out_without_the_variable_in_the_key_is_warned_of),
+        cmocka_unit_test(unknown_members),
+        cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
+        cmocka_unit_test(the_error_counts),
+        cmocka_unit_test(too_large_is_said_like_the_rest),
+        cmocka_unit_test(a_missing_file_is_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
