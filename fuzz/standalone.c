@@ -17,7 +17,7 @@ static unsigned long inputs;
 /* Run one input. It is copied to its exact size, so that a sanitizer sees a read past its end. */
 static void run_bytes(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size > 0 ? size : 1);
+    uint8_t *copy = calloc(size > 0 ? size : 1, 1);
     if (copy == NULL) {
         abort();
     }
