@@ -11,6 +11,24 @@ enum { FORMAT_VERSION = 1, FORMAT_TEXT_BYTES = 512, PATH_BYTES = 4096 };
 /* Feature bits this weir can read. A folder with any other is refused. */
 static const uint64_t known_features = 0;
 
+/* Make it durable that the folder is in its parent: all that is in it hangs on that. */
+static enum weir_rc sync_parent(struct weir_fs *fs, const char *dir, struct weir_err *err)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') {
+        n--;
+    }
+    while (n > 0 && dir[n - 1] != '/') {
+        n--;
+    }
+    while (n > 1 && dir[n - 1] == '/') {
+        n--;
+    }
+    char parent[PATH_BYTES];
+    snprintf(parent, sizeof(parent), "%.*s", n > 0 ? (int)n : 1, n > 0 ? dir : ".");
+    return fs->ops->sync_dir(fs, parent, err);
+}
+
 static enum weir_rc write_format(struct weir_fs *fs, const char *dir, struct weir_err *err)
 {
     char text[FORMAT_TEXT_BYTES];
@@ -22,7 +40,10 @@ static enum weir_rc write_format(struct weir_fs *fs, const char *dir, struct wei
     snprintf(temporary, sizeof(temporary), "%s/FORMAT.new", dir);
     snprintf(path, sizeof(path), "%s/FORMAT", dir);
     struct weir_file *file = NULL;
-    enum weir_rc rc = fs->ops->open(fs, temporary, WEIR_OPEN_CREATE, &file, err);
+    enum weir_rc rc = sync_parent(fs, dir, err);
+    if (rc == WEIR_OK) {
+        rc = fs->ops->open(fs, temporary, WEIR_OPEN_CREATE, &file, err);
+    }
     if (rc != WEIR_OK) {
         return rc;
     }
