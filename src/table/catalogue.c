@@ -61,7 +61,7 @@ static size_t place_of(const struct weir_tables *tables, struct weir_str name, b
 
 static void remove_box(struct weir_tables *tables, size_t i)
 {
-    atomic_store(&tables->boxes[i]->dropped, true);
+    atomic_store(&tables->boxes[i]->life->dropped, true);
     weir_table_unref(&tables->boxes[i]->table);
     memmove(tables->boxes + i, tables->boxes + i + 1,
             (tables->count - i - 1) * sizeof(struct weir_table_box *));
@@ -104,7 +104,11 @@ static enum weir_rc mirror_entry(struct weir_tables *tables, size_t i, struct we
         return WEIR_OK;
     }
     if (old->table.space != box->table.space) {
-        atomic_store(&old->dropped, true); /* dropped and made again */
+        atomic_store(&old->life->dropped, true); /* dropped and made again */
+    } else {
+        weir_free(box->life);
+        box->life = old->life;
+        atomic_fetch_add(&box->life->references, 1);
     }
     tables->boxes[i] = box;
     weir_table_unref(&old->table);
@@ -113,10 +117,10 @@ static enum weir_rc mirror_entry(struct weir_tables *tables, size_t i, struct we
 
 static enum weir_rc mirror(struct weir_tables *tables, struct weir_err *err)
 {
-    struct weir_cursor *cursor = weir_cursor_create(tables->store, WEIR_SPACE_CATALOGUE);
     enum weir_rc rc = WEIR_OK;
     size_t i = 0;
-    weir_mutex_lock(&tables->mutex);
+    weir_mutex_lock(&tables->mutex); /* before the state is looked at, so that none goes back */
+    struct weir_cursor *cursor = weir_cursor_create(tables->store, WEIR_SPACE_CATALOGUE);
     for (weir_cursor_seek(cursor, WEIR_STR("t")); rc == WEIR_OK; weir_cursor_next(cursor)) {
         struct weir_str key;
         struct weir_entry entry;

@@ -181,6 +181,8 @@ enum weir_rc weir_table_decode(const struct weir_tables *tables, struct weir_ite
     struct weir_table *table = &box->table;
     weir_arena_init(arena);
     atomic_init(&box->references, 1);
+    box->life = weir_alloc_zero(1, sizeof(*box->life));
+    atomic_init(&box->life->references, 1);
     table->name = get_s(arena, stored, "name");
     table->space = (uint32_t)get_u64(stored, "space");
     get_key(arena, stored, &table->key);
@@ -208,6 +210,9 @@ enum weir_rc weir_table_decode(const struct weir_tables *tables, struct weir_ite
 
 void weir_table_box_destroy(struct weir_table_box *box)
 {
+    if (atomic_fetch_sub(&box->life->references, 1) == 1) {
+        weir_free(box->life);
+    }
     weir_arena_fini(&box->arena);
     weir_free(box);
 }

@@ -141,6 +141,12 @@ static enum weir_rc apply_start(const struct weir_query *query, struct bounds *b
                 "The provided starting key is outside query boundaries based on provided "
                 "conditions");
     }
+    if (!inside) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
+                "ExclusiveStartKey with correct Segment. TotalSegments: %u Segment: %u",
+                query->segments, query->segment);
+    }
     struct weir_buf *side = query->backward ? &bounds->high : &bounds->low;
     weir_buf_reset(side);
     weir_buf_str(side, key);

@@ -8,13 +8,19 @@
 #include "table/table.h"
 #include "timer/timer.h"
 
+/* Whether a table is still there: shared by all its definitions, old ones too. */
+struct weir_table_life {
+    _Atomic int references;
+    _Atomic bool dropped; /* set on the commit thread, when the drop is committed */
+};
+
 /* A table with its memory and reference count. */
 struct weir_table_box {
     struct weir_table table; /* first: the two convert */
     struct weir_arena arena; /* of all its strings and arrays */
     _Atomic int references;
-    _Atomic bool dropped; /* set by the commit thread that dropped it */
-    struct weir_pos pos;  /* of the catalogue's entry */
+    struct weir_table_life *life;
+    struct weir_pos pos; /* of the catalogue's entry */
 };
 
 struct weir_tables {
@@ -42,6 +48,11 @@ struct weir_item weir_table_encode(struct weir_arena *arena, const struct weir_t
 WEIR_MUST_CHECK enum weir_rc weir_table_decode(const struct weir_tables *tables,
         struct weir_item stored, struct weir_table_box **ret_box, struct weir_err *err);
 void weir_table_box_destroy(struct weir_table_box *box);
+
+static inline bool weir_table_is_dropped(const struct weir_table *table)
+{
+    return atomic_load(&weir_table_box(table)->life->dropped);
+}
 
 /* Errors: WEIR_E_INVALID: says what differs between a stored table and one from weir.yaml. */
 WEIR_MUST_CHECK enum weir_rc weir_table_compare(

@@ -9,7 +9,11 @@
 #include "base/mem.h"
 #include "table/table_int.h"
 
-enum { SPACE_BYTES = 4, JOB_ITEMS = 500 };
+enum {
+    SPACE_BYTES = 4,
+    JOB_ITEMS = 500,
+    BATCH_BYTES = 1024 * 1024, /* that one transaction deletes; the rest is handed out again */
+};
 
 /* DynamoDB leaves items alone whose time is more than five years past. */
 static const int64_t too_old_ms = 5ll * 365 * 24 * 3600 * 1000;
@@ -45,7 +49,6 @@ struct weir_str weir_ttl_name(struct weir_arena *arena, uint32_t space, struct w
 /* One due timer, settled on the commit thread. */
 struct expire_op {
     struct weir_op op;
-    struct weir_tables *tables;
     struct weir_str timer_key;
     struct weir_str item_key;
     const struct weir_table *table; /* NULL: dropped meanwhile */
@@ -64,13 +67,16 @@ static void op_sink_add(struct weir_change_sink *base, const struct weir_change 
 static enum weir_rc run_expire(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct expire_op *op = WEIR_CONTAINER(base, struct expire_op, op);
+    if (weir_view_bytes(view) >= BATCH_BYTES) {
+        return WEIR_OK;
+    }
     struct weir_entry timer;
     enum weir_rc rc = weir_view_get(view, WEIR_SPACE_TIMER, op->timer_key, &timer, err);
     if (rc != WEIR_OK || timer.pos.seq == 0) {
         return rc; /* the item was changed and its timer with it */
     }
     weir_view_delete(view, WEIR_SPACE_TIMER, op->timer_key);
-    if (op->table == NULL || atomic_load(&weir_table_box(op->table)->dropped)) {
+    if (op->table == NULL || weir_table_is_dropped(op->table)) {
         return WEIR_OK;
     }
     struct weir_entry entry;
@@ -183,7 +189,6 @@ static void fire(void *arg, const struct weir_timer *timers, size_t count)
         if (timers[i].name.n > SPACE_BYTES) {
             struct expire_op *op = WEIR_ARENA_NEW(&txn->arena, struct expire_op);
             op->op.run = run_expire;
-            op->tables = tables;
             op->timer_key = timer_key;
             op->item_key = weir_arena_str(&txn->arena,
                     weir_str(timers[i].name.p + SPACE_BYTES, timers[i].name.n - SPACE_BYTES));

@@ -42,7 +42,7 @@ static enum weir_rc make_after(
 
 static enum weir_rc check_there(const struct weir_table *table, struct weir_err *err)
 {
-    if (!atomic_load(&weir_table_box(table)->dropped)) {
+    if (!weir_table_is_dropped(table)) {
         return WEIR_OK;
     }
     return weir_fail(err, WEIR_E_NOT_FOUND, "Requested resource not found: Table: %.*s not found",

@@ -8,6 +8,7 @@
 enum {
     HEAD_BYTES = 9, /* due time, kind */
     HAND_OUT_MAX = 200,
+    PASS_OVER_MAX = 1000,    /* due timers of kinds that are busy; weir_timers_done looks again */
     DISTRUST_MS = 30 * 1000, /* between looks at a clock that stepped ahead */
     RETRY_MS = 1000,         /* a kind whose handler could not commit */
 };
@@ -135,6 +136,7 @@ static enum weir_rc find_due(
 {
     struct weir_cursor *cursor = weir_cursor_create(timers->store, WEIR_SPACE_TIMER);
     enum weir_rc rc = WEIR_OK;
+    int passed_over = 0;
     for (weir_cursor_first(cursor); !due->more; weir_cursor_next(cursor)) {
         struct weir_str key;
         struct weir_entry entry;
@@ -156,6 +158,8 @@ static enum weir_rc find_due(
         timer.value = entry.value;
         if (!atomic_load(&timers->busy[timer.kind])) {
             note_due(due, &timer);
+        } else if (++passed_over == PASS_OVER_MAX) {
+            break;
         }
     }
     weir_cursor_destroy(cursor);
