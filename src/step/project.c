@@ -163,6 +163,11 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
     for (size_t i = 0; i < step->items->count; i++) {
         check_part(step, &step->items->items[i], scope);
     }
+    for (size_t i = 0; i < step->value_count; i++) {
+        if (step->slots[i] != WEIR_SLOT_NEW) {
+            scope->names[step->slots[i]] = ""; /* known to this step only */
+        }
+    }
 }
 
 /* --- memory ------------------------------------------------------------------------------ */
