@@ -153,7 +153,9 @@ bool weir_log_is_read_only(struct weir_log *log, struct weir_err *ret_why);
 
 /*
  * Remove (recycle) whole segments that end at or before `upto` and whose last
- * commit is older than `older_than`. The segment being written stays.
+ * commit is older than `older_than`. The segment being written stays. After a failure
+ * the segment at fault can no longer be read, but is back at the next opening unless
+ * a later call removes its file.
  * Errors: WEIR_E_IO.
  */
 WEIR_MUST_CHECK enum weir_rc weir_log_trim(struct weir_log *log, struct weir_pos upto,

@@ -34,6 +34,7 @@ struct model {
     struct weir_pos ends[MODEL_GROUPS_MAX]; /* of groups that were published */
     unsigned count;
     unsigned trimmed; /* groups before this one may be missing: trimming was tried */
+    bool trim_failed; /* since the log was opened: what it hid may be back at the next opening */
     const char *what; /* for messages: the cut and the seed */
 };
 
@@ -71,7 +72,11 @@ static inline enum weir_rc model_open(struct model *model, struct weir_err *err)
     if (rc == WEIR_OK) {
         rc = fs->ops->sync_dir(fs, ".", err);
     }
-    return rc == WEIR_OK ? weir_log_open(&model->options, &model->log, err) : rc;
+    if (rc == WEIR_OK) {
+        rc = weir_log_open(&model->options, &model->log, err);
+    }
+    model->trim_failed = model->trim_failed && rc != WEIR_OK;
+    return rc;
 }
 
 /* The value of a change: its group, its number in it, and bytes drawn from both. */
@@ -152,7 +157,9 @@ static inline void model_see(
             if (model->groups[*group] == MODEL_THERE && *group >= model->trimmed) {
                 fail_msg("%s: group %u is lost", model->what, *group);
             }
-            model->groups[*group] = MODEL_GONE;
+            if (!model->trim_failed || model->groups[*group] != MODEL_THERE) {
+                model->groups[*group] = MODEL_GONE;
+            }
         }
     }
     if (seen_group != *group || seen_number != *number || seen_group >= model->count ||
@@ -198,7 +205,7 @@ static inline void model_check(struct model *model, bool final)
         if (model->groups[group] == MODEL_THERE && group >= model->trimmed) {
             fail_msg("%s: group %u is lost", model->what, group);
         }
-        if (final) {
+        if (final && (!model->trim_failed || model->groups[group] != MODEL_THERE)) {
             model->groups[group] = MODEL_GONE;
         }
     }
@@ -233,7 +240,10 @@ static inline enum weir_rc model_trim(struct model *model, struct weir_err *err)
         return WEIR_OK;
     }
     model->trimmed = group + 1 > model->trimmed ? group + 1 : model->trimmed;
-    return weir_log_trim(model->log, model->ends[group], (struct weir_time){ INT64_MAX }, err);
+    enum weir_rc rc =
+            weir_log_trim(model->log, model->ends[group], (struct weir_time){ INT64_MAX }, err);
+    model->trim_failed = model->trim_failed || rc != WEIR_OK;
+    return rc;
 }
 
 #endif
