@@ -135,6 +135,16 @@ struct weir_ddb_create_request {
     struct weir_ddb_refused refused;
 };
 
+struct weir_ddb_update_table_request {
+    struct weir_str table_name;
+    struct weir_ddb_stream_request *stream;
+    struct weir_ddb_throughput *throughput;
+    struct weir_str billing;
+    struct weir_str table_class;
+    struct weir_wire_bool deletion_protection;
+    struct weir_ddb_refused refused;
+};
+
 /* DescribeTable, DeleteTable, DescribeTimeToLive, ListTagsOfResource. */
 struct weir_ddb_table_request {
     struct weir_str table_name;
@@ -164,6 +174,7 @@ extern const struct weir_wire_shape weir_ddb_scan_shape;
 extern const struct weir_wire_shape weir_ddb_batch_write_shape;
 extern const struct weir_wire_shape weir_ddb_batch_get_shape;
 extern const struct weir_wire_shape weir_ddb_create_shape;
+extern const struct weir_wire_shape weir_ddb_update_table_shape;
 extern const struct weir_wire_shape weir_ddb_table_shape;
 extern const struct weir_wire_shape weir_ddb_tags_shape;
 extern const struct weir_wire_shape weir_ddb_list_shape;
@@ -184,6 +195,7 @@ WEIR_DDB_RUN(weir_ddb_scan);
 WEIR_DDB_RUN(weir_ddb_batch_write);
 WEIR_DDB_RUN(weir_ddb_batch_get);
 WEIR_DDB_RUN(weir_ddb_create_table);
+WEIR_DDB_RUN(weir_ddb_update_table);
 WEIR_DDB_RUN(weir_ddb_describe_table);
 WEIR_DDB_RUN(weir_ddb_list_tables);
 WEIR_DDB_RUN(weir_ddb_delete_table);

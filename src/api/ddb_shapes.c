@@ -197,6 +197,24 @@ SHAPE(create, weir_ddb_create_request,
         { "GlobalTableSettingsReplicationMode", WEIR_WIRE_REFUSED,
                 .offset = CREATE(refused.other) });
 
+#define UPDATE(field) AT(weir_ddb_update_table_request, field)
+SHAPE(update_table, weir_ddb_update_table_request,
+        { "TableName", WEIR_WIRE_TABLE_NAME, .offset = UPDATE(table_name), .required = true },
+        { "StreamSpecification", WEIR_WIRE_STRUCT, .offset = UPDATE(stream), &stream_shape },
+        { "ProvisionedThroughput", WEIR_WIRE_STRUCT, .offset = UPDATE(throughput),
+                &throughput_shape },
+        { "BillingMode", WEIR_WIRE_STRING, .offset = UPDATE(billing),
+                .values = "[PROVISIONED, PAY_PER_REQUEST]" },
+        { "TableClass", WEIR_WIRE_STRING, .offset = UPDATE(table_class), .values = "[STANDARD]" },
+        { "DeletionProtectionEnabled", WEIR_WIRE_BOOL, .offset = UPDATE(deletion_protection) },
+        { "GlobalSecondaryIndexUpdates", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "ReplicaUpdates", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "SSESpecification", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "OnDemandThroughput", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "WarmThroughput", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "MultiRegionConsistency", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) },
+        { "GlobalTableWitnessUpdates", WEIR_WIRE_REFUSED, .offset = UPDATE(refused.other) });
+
 SHAPE(table, weir_ddb_table_request,
         { "TableName", WEIR_WIRE_TABLE_NAME, .offset = AT(weir_ddb_table_request, table_name),
                 .required = true });

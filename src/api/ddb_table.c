@@ -308,6 +308,89 @@ enum weir_rc weir_ddb_delete_table(struct weir_call *call, void *request, struct
     return rc;
 }
 
+static enum weir_rc make_alteration(const struct weir_ddb_update_table_request *asked,
+        const struct weir_table *table, struct weir_table_alteration *ret_alteration,
+        struct weir_err *err)
+{
+    *ret_alteration = (struct weir_table_alteration){
+        .set_protection = asked->deletion_protection.set,
+        .protection = asked->deletion_protection.value,
+    };
+    bool on_demand = asked->billing.p != NULL
+                             ? weir_str_eq(asked->billing, WEIR_STR("PAY_PER_REQUEST"))
+                             : !weir_str_eq(table->billing, WEIR_STR("PROVISIONED"));
+    bool has_units = asked->throughput != NULL;
+    if (on_demand && has_units) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "One or more parameter values were invalid: Neither ReadCapacityUnits nor "
+                "WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST");
+    }
+    if (!on_demand && !has_units && !weir_str_eq(table->billing, WEIR_STR("PROVISIONED"))) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "One or more parameter values were invalid: ReadCapacityUnits and "
+                "WriteCapacityUnits must both be specified when BillingMode is PROVISIONED");
+    }
+    if (on_demand) {
+        ret_alteration->billing = asked->billing.p != NULL ? asked->billing : WEIR_STR("");
+    } else if (has_units) {
+        ret_alteration->billing = WEIR_STR("PROVISIONED");
+        ret_alteration->read_units = (uint64_t)asked->throughput->read_units.value;
+        ret_alteration->write_units = (uint64_t)asked->throughput->write_units.value;
+    }
+    if (asked->stream == NULL) {
+        return WEIR_OK;
+    }
+    if (!asked->stream->enabled.value) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "StreamEnabled false is not offered by weir: a stream cannot be switched off");
+    }
+    ret_alteration->view = weir_view_type_parse(asked->stream->view);
+    if (ret_alteration->view == WEIR_VIEW_NONE) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "One or more parameter values were invalid: StreamViewType must be given when "
+                "StreamEnabled is true");
+    }
+    return WEIR_OK;
+}
+
+static enum weir_rc update_committed(struct weir_call *call, struct weir_err *err)
+{
+    if (call->txn->rc != WEIR_OK) {
+        return call->txn->rc;
+    }
+    const struct weir_table *table = NULL;
+    enum weir_rc rc = weir_call_table(call, call->table->name, &table, err);
+    if (rc == WEIR_OK) {
+        weir_buf_z(call->out, "{\"TableDescription\":");
+        weir_ddb_write_description(call->out, table, "ACTIVE");
+        weir_buf_byte(call->out, '}');
+    }
+    return rc;
+}
+
+enum weir_rc weir_ddb_update_table(struct weir_call *call, void *request, struct weir_err *err)
+{
+    const struct weir_ddb_update_table_request *asked = request;
+    const struct weir_table *table = NULL;
+    struct weir_table_alteration alteration;
+    enum weir_rc rc = weir_ddb_check_refused(&asked->refused, err);
+    if (rc == WEIR_OK) {
+        rc = weir_call_table(call, asked->table_name, &table, err);
+    }
+    if (rc == WEIR_OK) {
+        rc = check_ours(table, "UpdateTable", err);
+    }
+    if (rc == WEIR_OK) {
+        rc = make_alteration(asked, table, &alteration, err);
+    }
+    if (rc == WEIR_OK) {
+        call->table = table;
+        weir_tables_alter(call->api->options.tables, call->txn, table->name, &alteration);
+        weir_call_submit(call, call->txn, update_committed);
+    }
+    return rc;
+}
+
 static enum weir_rc ttl_committed(struct weir_call *call, struct weir_err *err)
 {
     (void)err;

@@ -166,6 +166,21 @@ void weir_tables_drop_table(struct weir_tables *tables, struct weir_txn *txn, st
 void weir_tables_set_ttl(struct weir_tables *tables, struct weir_txn *txn, struct weir_str name,
         struct weir_str attribute);
 
+/* What can be changed of a table whose items stay as they are. Zero leaves a setting alone. */
+struct weir_table_alteration {
+    bool set_protection;
+    bool protection;
+    struct weir_str billing; /* empty: leave it and the units alone */
+    uint64_t read_units;
+    uint64_t write_units;
+    enum weir_view_type view; /* begin a stream */
+};
+
+/* Add an operation that changes a table's settings. When run: WEIR_E_NOT_FOUND,
+ * WEIR_E_INVALID (the table has a stream already). */
+void weir_tables_alter(struct weir_tables *tables, struct weir_txn *txn, struct weir_str name,
+        const struct weir_table_alteration *alteration);
+
 /*
  * Make the catalogue agree with a definition from weir.yaml: creates the table, or checks
  * that it is the same and changes what can be changed (stream view, time to live). Waits for the

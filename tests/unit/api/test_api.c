@@ -290,6 +290,37 @@ static void test_tables_of_the_file_stay(void **state)
     good(f, TARGET "DescribeTable", "{\"TableName\":\"filed\"}");
 }
 
+static void test_settings_change(void **state)
+{
+    struct fixture *f = *state;
+    good(f, TARGET "CreateTable",
+            "{\"TableName\":\"plain\",\"BillingMode\":\"PAY_PER_REQUEST\","
+            "\"KeySchema\":[{\"AttributeName\":\"pk\",\"KeyType\":\"HASH\"}],"
+            "\"AttributeDefinitions\":[{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"}],"
+            "\"DeletionProtectionEnabled\":true}");
+    refused(f, TARGET "DeleteTable", "{\"TableName\":\"plain\"}", 400,
+            "protected against deletion");
+    good(f, TARGET "UpdateTable",
+            "{\"TableName\":\"plain\",\"DeletionProtectionEnabled\":false,"
+            "\"StreamSpecification\":{\"StreamEnabled\":true,\"StreamViewType\":\"KEYS_ONLY\"}}");
+    assert_has(f, "\"DeletionProtectionEnabled\":false");
+    assert_has(f, "\"StreamViewType\":\"KEYS_ONLY\"");
+    assert_has(f, "\"LatestStreamArn\":\"arn:aws:dynamodb:us-east-1:000000000000:table/plain/");
+    assert_has(f, "\"BillingMode\":\"PAY_PER_REQUEST\"");
+    refused(f, TARGET "UpdateTable",
+            "{\"TableName\":\"plain\",\"StreamSpecification\":{\"StreamEnabled\":true,"
+            "\"StreamViewType\":\"NEW_IMAGE\"}}",
+            400, "Table already has an enabled stream");
+    refused(f, TARGET "UpdateTable", "{\"TableName\":\"plain\",\"BillingMode\":\"PROVISIONED\"}",
+            400, "must both be specified when BillingMode is PROVISIONED");
+    good(f, TARGET "UpdateTable",
+            "{\"TableName\":\"plain\",\"BillingMode\":\"PROVISIONED\","
+            "\"ProvisionedThroughput\":{\"ReadCapacityUnits\":3,\"WriteCapacityUnits\":4}}");
+    assert_has(f, "\"ReadCapacityUnits\":3,\"WriteCapacityUnits\":4");
+    refused(f, TARGET "UpdateTable", "{\"TableName\":\"none\"}", 400, "Table: none not found");
+    good(f, TARGET "DeleteTable", "{\"TableName\":\"plain\"}");
+}
+
 static void test_composite_index_keys(void **state)
 {
     struct fixture *f = *state;
@@ -509,6 +540,7 @@ int main(void)
         CASE(test_errors_have_their_types),
         CASE(test_legacy_parameters_are_refused),
         CASE(test_tables_of_the_file_stay),
+        CASE(test_settings_change),
         CASE(test_composite_index_keys),
         CASE(test_foreign_hosts_and_origins_are_refused),
         cmocka_unit_test(test_credentials),
