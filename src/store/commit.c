@@ -255,11 +255,11 @@ static enum weir_rc commit_group(struct weir_commit *commit, struct weir_err *er
         return rc;
     }
     struct weir_pos end = { 0 };
-    for (size_t i = 0; i < commit->pending.count; i++) {
-        const struct weir_pending_entry *entry = &commit->pending.entries[i];
-        const struct weir_change *change = &entry->txn->changes[entry->index];
-        weir_keyspaces_add(commit->store->spaces, change, commit->time);
-        end = change->pos.seq > end.seq ? change->pos : end;
+    const struct weir_change *const *changes = NULL;
+    size_t count = weir_pending_sort(&commit->pending, &changes);
+    for (size_t i = 0; i < count; i++) {
+        weir_keyspaces_add(commit->store->spaces, changes[i], commit->time);
+        end = changes[i]->pos.seq > end.seq ? changes[i]->pos : end;
     }
     rc = apply(commit, end, err);
     if (rc != WEIR_OK) {

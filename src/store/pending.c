@@ -3,6 +3,7 @@
  * in the state. Later changes of a key hide earlier ones; a refused transaction's
  * changes are cut off the end again, in reverse order, which keeps linear probing whole.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -21,6 +22,7 @@ void weir_pending_fini(struct weir_pending *pending)
 {
     weir_free(pending->slots);
     weir_free(pending->entries);
+    weir_free(pending->sorted);
     *pending = (struct weir_pending){ 0 };
 }
 
@@ -110,4 +112,54 @@ void weir_pending_cut(struct weir_pending *pending, size_t count)
         *slot_of(pending, change->space, change->key, entry->hash) = entry->older;
         pending->count--;
     }
+}
+
+/* Order by keyspace and key. Positions make it total, with the latest change of a key last. */
+static int compare_changes(const void *a, const void *b)
+{
+    const struct weir_change *left = *(const struct weir_change *const *)a;
+    const struct weir_change *right = *(const struct weir_change *const *)b;
+    bool left_drops = left->kind == WEIR_CHANGE_DROP;
+    bool right_drops = right->kind == WEIR_CHANGE_DROP;
+    if (left_drops != right_drops) {
+        return left_drops ? 1 : -1;
+    }
+    if (left->space != right->space) {
+        return left->space < right->space ? -1 : 1;
+    }
+    size_t common = left->key.n < right->key.n ? left->key.n : right->key.n;
+    int order = common > 0 ? memcmp(left->key.p, right->key.p, common) : 0;
+    if (order != 0) {
+        return order;
+    }
+    if (left->key.n != right->key.n) {
+        return left->key.n < right->key.n ? -1 : 1;
+    }
+    return (left->pos.seq > right->pos.seq) - (left->pos.seq < right->pos.seq);
+}
+
+size_t weir_pending_sort(
+        struct weir_pending *pending, const struct weir_change *const **ret_changes)
+{
+    if (pending->sorted_capacity < pending->count) {
+        pending->sorted_capacity = pending->capacity;
+        pending->sorted =
+                weir_realloc(pending->sorted, pending->sorted_capacity, sizeof(*pending->sorted));
+    }
+    for (size_t i = 0; i < pending->count; i++) {
+        pending->sorted[i] = change_of(&pending->entries[i]);
+    }
+    qsort(pending->sorted, pending->count, sizeof(*pending->sorted), compare_changes);
+    size_t n = 0;
+    for (size_t i = 0; i < pending->count; i++) {
+        const struct weir_change *change = pending->sorted[i];
+        bool hidden = n > 0 && pending->sorted[n - 1]->kind != WEIR_CHANGE_DROP &&
+                      change->kind != WEIR_CHANGE_DROP &&
+                      pending->sorted[n - 1]->space == change->space &&
+                      weir_str_eq(pending->sorted[n - 1]->key, change->key);
+        n -= hidden ? 1 : 0;
+        pending->sorted[n++] = change;
+    }
+    *ret_changes = pending->sorted;
+    return n;
 }

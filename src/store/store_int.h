@@ -66,6 +66,8 @@ struct weir_pending {
     struct weir_pending_entry *entries;
     size_t count;
     size_t capacity;
+    const struct weir_change **sorted; /* what weir_pending_sort gives */
+    size_t sorted_capacity;
 };
 
 void weir_pending_init(struct weir_pending *pending);
@@ -77,6 +79,13 @@ void weir_pending_add(struct weir_pending *pending, const struct weir_txn *txn, 
 /* The latest change of a key, or NULL. */
 const struct weir_change *weir_pending_find(
         const struct weir_pending *pending, uint32_t space, struct weir_str key, uint64_t hash);
+
+/*
+ * The latest change of each key in key order, changes of kind DROP at the end. The list is the
+ * pending group's, valid until the next call.
+ */
+size_t weir_pending_sort(
+        struct weir_pending *pending, const struct weir_change *const **ret_changes);
 
 /* Forget the entries from index `count` on. */
 void weir_pending_cut(struct weir_pending *pending, size_t count);

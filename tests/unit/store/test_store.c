@@ -62,6 +62,27 @@ static void a_transaction_without_changes_is_fine(void **state)
     weir_txn_destroy(txn);
 }
 
+static void the_latest_change_of_a_key_in_a_transaction_wins(void **state)
+{
+    struct fixture *f = *state;
+    put(f, SPACE, "gone", "0");
+    struct weir_txn *txn = weir_txn_create();
+    weir_txn_put(txn, SPACE, WEIR_STR("twice"), WEIR_STR("1"));
+    weir_txn_put(txn, SPACE, WEIR_STR("gone"), WEIR_STR("1"));
+    weir_txn_delete(txn, SPACE, WEIR_STR("back"));
+    weir_txn_put(txn, OTHER_SPACE, WEIR_STR("twice"), WEIR_STR("other"));
+    weir_txn_put(txn, SPACE, WEIR_STR("twic"), WEIR_STR("shorter"));
+    weir_txn_put(txn, SPACE, WEIR_STR("twice"), WEIR_STR("2"));
+    weir_txn_delete(txn, SPACE, WEIR_STR("gone"));
+    weir_txn_put(txn, SPACE, WEIR_STR("back"), WEIR_STR("1"));
+    assert_int_equal(commit(f, txn), WEIR_OK);
+    assert_value(f, SPACE, "twice", "2");
+    assert_value(f, SPACE, "twic", "shorter");
+    assert_value(f, OTHER_SPACE, "twice", "other");
+    assert_value(f, SPACE, "gone", NULL);
+    assert_value(f, SPACE, "back", "1");
+}
+
 /* --- cursors -------------------------------------------------------------------------- */
 
 static void assert_at(struct weir_cursor *cursor, const char *key)
@@ -635,6 +656,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_MEMORY(what_is_put_can_be_read),
         ON_DISK(what_is_put_can_be_read),
+        IN_MEMORY(the_latest_change_of_a_key_in_a_transaction_wins),
         IN_MEMORY(entries_say_when_they_were_written),
         IN_MEMORY(a_transaction_without_changes_is_fine),
         IN_MEMORY(cursors_walk_one_keyspace_in_order),
