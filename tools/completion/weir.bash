@@ -1,0 +1,46 @@
+# bash completion for weir. Commands and options as `weir help` lists them.
+_weir() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local commands="serve check status tail put get delete query scan help version"
+    local options=""
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
+        return
+    fi
+    case $before in
+    -c | --config)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --data)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    help)
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W "$commands errors steps step" -- "$word")
+        elif [[ $before == step ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(weir help steps | awk '{print $1}')" -- "$word")
+        fi
+        return
+        ;;
+    serve) options="--config --listen --data --help" ;;
+    check) options="--config --json --help" ;;
+    status) options="--endpoint --json --help" ;;
+    tail) options="--endpoint --from --limit --ddb --json --help" ;;
+    put) options="--endpoint --condition --names --values --ddb --json --help" ;;
+    get) options="--endpoint --ddb --json --help" ;;
+    delete) options="--endpoint --ddb --json --help" ;;
+    query) options="--endpoint --key --begins-with --from --to --reverse --index --limit --filter --names --values --ddb --json --help" ;;
+    scan) options="--endpoint --index --limit --filter --names --values --ddb --json --help" ;;
+    version) options="--json --help" ;;
+    esac
+    if [[ ${COMP_WORDS[1]} == tail && $before == --from ]]; then
+        options="latest oldest"
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+}
+complete -F _weir weir
