@@ -119,26 +119,6 @@ for (const [what, change, message] of invalid) {
   });
 }
 
-test('an index is added to a full table, filled, and taken away', async () => {
-  const name = 'b160-index';
-  await createTable(weir.db, { name, key: { pk: 'S' } });
-  await Promise.all(Array.from({ length: 40 }, (_, i) => weir.docs.send(
-    new PutCommand({ TableName: name, Item: { pk: `k${i}`, ...(i % 2 ? { color: 'red' } : {}) } }))));
-  await send(UpdateTableCommand, {
-    TableName: name, AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }, { AttributeName: 'color', AttributeType: 'S' }],
-    GlobalSecondaryIndexUpdates: [{ Create: {
-      IndexName: 'by_color', KeySchema: [{ AttributeName: 'color', KeyType: 'HASH' }], Projection: { ProjectionType: 'ALL' } } }] });
-  await eventually(async () => {
-    const table = await describe(name);
-    return table.TableStatus === 'ACTIVE' && table.GlobalSecondaryIndexes?.[0].IndexStatus === 'ACTIVE';
-  }, { what: 'the index being active' });
-  const items = await allItems(weir.docs, QueryCommand, {
-    TableName: name, IndexName: 'by_color', KeyConditionExpression: 'color = :c', ExpressionAttributeValues: { ':c': 'red' } });
-  assert.equal(items.length, 20);
-  await send(UpdateTableCommand, { TableName: name, GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: 'by_color' } }] });
-  await eventually(async () => !(await describe(name)).GlobalSecondaryIndexes?.length, { what: 'the index being gone' });
-});
-
 test('time to live is set, described and taken away', async () => {
   const TableName = 'b160-ttl';
   await createTable(weir.db, { name: TableName, key: { pk: 'S' } });

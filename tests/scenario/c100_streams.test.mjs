@@ -136,25 +136,15 @@ test('a write that changes nothing makes no record', async () => {
   assert.deepEqual(one(await streamRecords(weir.streams, arn)).map(({ eventName }) => eventName), ['INSERT', 'MODIFY']);
 });
 
-test('a table without a stream has no records of then, a table with a stream switched off keeps them', async () => {
+test('a table that gets its stream late has no records of before', async () => {
   await createTable(weir.db, { name: 'c100-late', key: { pk: 'S' } });
   await put('c100-late', { pk: 'before' });
-  const update = async (StreamSpecification) => {
-    await weir.db.send(new UpdateTableCommand({ TableName: 'c100-late', StreamSpecification }));
-    return eventually(async () => {
-      const { Table } = await weir.db.send(new DescribeTableCommand({ TableName: 'c100-late' }));
-      return Table.TableStatus === 'ACTIVE' && Table;
-    });
-  };
-  const { LatestStreamArn } = await update({ StreamEnabled: true, StreamViewType: 'NEW_IMAGE' });
+  await weir.db.send(new UpdateTableCommand({
+    TableName: 'c100-late', StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' } }));
+  const { Table: { LatestStreamArn } } = await weir.db.send(new DescribeTableCommand({ TableName: 'c100-late' }));
   await put('c100-late', { pk: 'during' });
-  await update({ StreamEnabled: false });
-  await put('c100-late', { pk: 'after' });
   const records = one(await streamRecords(weir.streams, LatestStreamArn));
   assert.deepEqual(records.map(({ dynamodb }) => dynamodb.Keys.pk.S), ['during']);
-  const { StreamDescription } = await weir.streams.send(new DescribeStreamCommand({ StreamArn: LatestStreamArn }));
-  assert.equal(StreamDescription.StreamStatus, 'DISABLED');
-  assert.ok(StreamDescription.Shards.every((shard) => shard.SequenceNumberRange.EndingSequenceNumber));
 });
 
 test('iterators of every kind stand where they should', async () => {
