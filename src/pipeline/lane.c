@@ -169,7 +169,7 @@ struct weir_pos weir_lane_reached(const struct weir_lane *lane)
 static bool batch_is_due(struct weir_lane *lane)
 {
     const struct weir_pipeline_model *model = lane->pipeline->model;
-    if (lane->waiting.count == 0 || lane->pipeline->all->stopping) {
+    if (lane->waiting.count == 0 || lane->pipeline->all->stopping || lane->pipeline->leaving) {
         return false;
     }
     if (model->window_ms == 0 || lane->waiting.count >= model->batch) {
@@ -201,6 +201,7 @@ static void take_batch(struct weir_lane *lane)
     }
     lane->next = lane->taken.first;
     lane->done_count = 0;
+    lane->limit = 0;
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
     lane->waiting_since = weir_clock_wall(clock);
 }
@@ -216,7 +217,7 @@ void weir_lane_consider(struct weir_lane *lane)
 
 void weir_lane_unblock(struct weir_lane *lane)
 {
-    if (lane->phase == LANE_BLOCKED && !lane->pipeline->all->stopping) {
+    if (lane->phase == LANE_BLOCKED && !lane->pipeline->all->stopping && !lane->pipeline->leaving) {
         weir_loop_timer_stop(&lane->timer);
         queue_lane(lane);
     }
@@ -294,11 +295,17 @@ static void drop_failed(struct weir_events *events)
     events->count = n;
 }
 
+/* Whether another record may join the transaction. */
+static bool has_room(const struct weir_lane *lane)
+{
+    return lane->next != NULL && (lane->limit == 0 || lane->done_count < lane->limit);
+}
+
 static enum weir_verdict run_chunk(struct weir_lane *lane, struct weir_err *err)
 {
     const struct weir_pipeline_model *model = lane->pipeline->model;
     struct weir_events events = { 0 };
-    for (int i = 0; i < CHUNK && lane->next != NULL; i++) {
+    for (int i = 0; i < CHUNK && has_room(lane); i++) {
         if (!lane->next->failed) {
             weir_events_add(lane, &events, first_event(lane, lane->next));
         }
@@ -360,14 +367,14 @@ static void run(struct weir_lane *lane)
     if (lane->batch.txn == NULL) {
         weir_batch_begin(&lane->batch);
     }
-    while (lane->next != NULL && lane->batch.txn->bytes < TRANSACTION_BYTES) {
+    while (has_room(lane) && lane->batch.txn->bytes < TRANSACTION_BYTES) {
         struct weir_err err = { 0 };
         if (run_chunk(lane, &err) != WEIR_STEP_DONE) {
             block(lane, &err);
             return;
         }
         bool late = weir_clock_monotonic_ns(clock) - start > yield_after_ns;
-        if (late && lane->next != NULL) {
+        if (late && has_room(lane)) {
             weir_loop_defer(lane->pipeline->all->loop, &lane->run_post);
             return;
         }
@@ -436,6 +443,14 @@ static void release(struct weir_lane *lane)
     weir_histogram_add(pipeline->batch_sizes, lane->done_count);
 }
 
+/* Run what is left of the batch, from its first record. */
+static void run_again(struct weir_lane *lane)
+{
+    rewind_batch(lane);
+    lane->phase = LANE_RUNNING;
+    weir_loop_defer(lane->pipeline->all->loop, &lane->run_post);
+}
+
 static void committed(struct weir_lane *lane)
 {
     struct pipeline *pipeline = lane->pipeline;
@@ -447,17 +462,28 @@ static void committed(struct weir_lane *lane)
         lane->attempts = 0;
     }
     release(lane);
-    rewind_batch(lane);
     if (lane->taken.count > 0) { /* the batch was cut into several transactions */
-        weir_loop_defer(pipeline->all->loop, &lane->run_post);
-        lane->phase = LANE_RUNNING;
+        run_again(lane);
         return;
     }
+    rewind_batch(lane);
     lane->phase = LANE_WAITING;
     pipeline->in_flight--;
     weir_lane_consider(lane);
     weir_pipeline_schedule(pipeline);
     weir_pipeline_moved(pipeline);
+}
+
+/* Half as many records in a transaction; a single one whose changes are too large fails. */
+static void shrink(struct weir_lane *lane, const struct weir_err *err)
+{
+    if (lane->done_count > 1) {
+        lane->limit = lane->done_count / 2;
+    } else {
+        lane->taken.first->failed = true;
+        lane->taken.first->err = *err;
+    }
+    run_again(lane);
 }
 
 static void outcome_posted(struct weir_post *post)
@@ -471,11 +497,13 @@ static void outcome_posted(struct weir_post *post)
     if (txn->rc == WEIR_E_CONFLICT) {
         /* Somebody else wrote what the batch had read: the same records, read anew. */
         weir_counter_add(lane->pipeline->conflicts, 1);
-        rewind_batch(lane);
-        lane->phase = LANE_RUNNING;
-        weir_loop_defer(lane->pipeline->all->loop, &lane->run_post);
+        run_again(lane);
         return;
     }
     struct weir_err err = txn->err;
+    if (txn->rc == WEIR_E_TOO_LARGE) {
+        shrink(lane, &err);
+        return;
+    }
     block(lane, &err);
 }

@@ -40,6 +40,7 @@ enum {
     WEIR_PIPELINE_SLOTS = 64, /* key slots a shard; part of the format of positions */
     WEIR_PIPELINE_BATCH_MAX = 10000,
     WEIR_PIPELINE_CONCURRENCY_MAX = 256,
+    WEIR_PIPELINE_HOPS_MAX = 16, /* a record that came through so many pipelines fails */
 };
 
 enum weir_start {
@@ -96,7 +97,10 @@ WEIR_MUST_CHECK enum weir_rc weir_pipelines_add(
  */
 void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void *arg), void *arg);
 
-/* Free; must be stopped. NULL is fine. */
+/*
+ * Free; must be stopped, or the loop must not have run since it was made. The memory goes behind
+ * what is posted to the loop, so destroy the loop, or let it run, after this. NULL is fine.
+ */
 void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 
 /* The catalogue has changed: look again for sources and targets. Any thread. */

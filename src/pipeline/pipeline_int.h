@@ -88,6 +88,7 @@ struct weir_lane {
     struct queued *next;        /* the first that is not */
     bool rerun;                 /* a record failed after something of it was written */
     size_t step;                /* being run */
+    size_t limit;               /* of records in a transaction, when more are too large; 0: none */
     struct batch batch;
     struct weir_arena arena;  /* everything the batch needs until its outcome */
     struct weir_pos position; /* committed: all before it is done */
@@ -134,6 +135,7 @@ struct pipeline {
     struct weir_lane **queue_last;
     struct weir_watch watch;
     bool watching;
+    bool leaving; /* the source is gone or another one: begin nothing, detach when idle */
     struct weir_hold hold;
     _Atomic bool woken; /* wake_post is with the loop */
     struct weir_post wake_post;
@@ -166,6 +168,7 @@ struct weir_pipelines {
     _Atomic bool tables_woken;
     struct weir_post tables_post;
     struct weir_post stopped_post;
+    struct weir_post free_post;
 };
 
 /* lane.c */

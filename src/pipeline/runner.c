@@ -20,6 +20,7 @@ enum {
 static const uint64_t yield_after_ns = 500 * 1000;
 
 static void pump(struct pipeline *pipeline);
+static void check_stopped(struct weir_pipelines *pipelines);
 
 /* --- reading and filtering -------------------------------------------------------- */
 
@@ -136,6 +137,10 @@ static void hand_to_lane(
         return;
     }
     struct queued *queued = copy_record(&record, change);
+    if (change->hops >= WEIR_PIPELINE_HOPS_MAX) {
+        weir_fail(&err, WEIR_E_LIMIT, "it came through %d pipelines: they write in a circle",
+                WEIR_PIPELINE_HOPS_MAX);
+    }
     if (err.code != WEIR_OK) {
         queued->failed = true;
         queued->err = err;
@@ -193,6 +198,9 @@ static void pump_posted(struct weir_post *post)
     struct pipeline *pipeline = WEIR_CONTAINER(post, struct pipeline, pump_post);
     pipeline->pumping = false;
     pump(pipeline);
+    if (pipeline->all->stopping) {
+        check_stopped(pipeline->all);
+    }
 }
 
 /* Commit where an idle lane stands when everything for a long stretch was filtered out. */
@@ -218,7 +226,8 @@ static void write_idle_position(struct weir_lane *lane)
 
 static void pump(struct pipeline *pipeline)
 {
-    if (pipeline->phase != PIPELINE_RUNNING || pipeline->pumping || pipeline->all->stopping) {
+    bool idle = pipeline->phase != PIPELINE_RUNNING || pipeline->leaving;
+    if (idle || pipeline->pumping || pipeline->all->stopping) {
         return;
     }
     const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
@@ -267,14 +276,14 @@ static struct weir_pos least_position(const struct pipeline *pipeline)
     return least;
 }
 
-static void check_stopped(struct weir_pipelines *pipelines);
-
 void weir_pipeline_moved(struct pipeline *pipeline)
 {
     weir_store_hold_move(pipeline->all->store, &pipeline->hold, least_position(pipeline));
     pump(pipeline);
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
+    } else if (pipeline->leaving && pipeline->in_flight == 0) {
+        weir_pipelines_tables_changed(pipeline->all); /* posts: the caller is one of the lanes */
     }
 }
 
@@ -359,6 +368,7 @@ static void detach(struct pipeline *pipeline)
     pipeline->queue = NULL;
     pipeline->queue_last = &pipeline->queue;
     pipeline->in_flight = 0;
+    pipeline->leaving = false;
 }
 
 static void wait_for_source(struct pipeline *pipeline, const struct weir_err *why)
@@ -399,9 +409,11 @@ static enum weir_rc attach(struct pipeline *pipeline, struct weir_err *err)
     if (rc != WEIR_OK) {
         return rc;
     }
-    WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
+    struct weir_txn *txn = weir_txn_create();
     txn->lane = true;
     txn->urgent = true;
+    txn->done =
+            position_written; /* before any position of a lane; if it fails, the old ones hold */
     pipeline->shard_count = pipeline->source->shards;
     pipeline->shards = weir_alloc_zero(pipeline->shard_count, sizeof(struct shard));
     for (size_t i = 0; rc == WEIR_OK && i < pipeline->shard_count; i++) {
@@ -409,13 +421,12 @@ static enum weir_rc attach(struct pipeline *pipeline, struct weir_err *err)
         pipeline->shards[i].number = (uint32_t)i;
         rc = attach_shard(pipeline, &pipeline->shards[i], txn, err);
     }
-    if (rc == WEIR_OK) {
-        rc = weir_store_commit(pipeline->all->store, txn, err);
-    }
     if (rc != WEIR_OK) {
+        weir_txn_destroy(txn);
         detach(pipeline);
         return rc;
     }
+    weir_store_submit(pipeline->all->store, txn);
     pipeline->hold.pos = least_position(pipeline);
     weir_store_hold(pipeline->all->store, &pipeline->hold);
     pipeline->watch.space = pipeline->source->space;
@@ -451,8 +462,12 @@ static void unblock_lanes(struct pipeline *pipeline)
 
 static void look_again(struct pipeline *pipeline)
 {
-    if (pipeline->phase == PIPELINE_RUNNING && pipeline->in_flight == 0 && !pipeline->pumping &&
-            !atomic_load(&pipeline->woken) && !source_is_current(pipeline)) {
+    if (pipeline->phase == PIPELINE_RUNNING && !source_is_current(pipeline)) {
+        pipeline->leaving = true; /* what is in flight finishes; weir_pipeline_moved looks again */
+        pipeline->queue = NULL;
+        pipeline->queue_last = &pipeline->queue;
+    }
+    if (pipeline->leaving && pipeline->in_flight == 0) {
         detach(pipeline);
         pipeline->phase = PIPELINE_NO_SOURCE;
     }
@@ -546,15 +561,13 @@ enum weir_rc weir_pipelines_add(
     return attach(pipeline, err);
 }
 
-void weir_pipelines_destroy(struct weir_pipelines *pipelines)
+/* Runs behind the posts that are embedded in what it frees. */
+static void free_posted(struct weir_post *post)
 {
-    if (pipelines == NULL) {
-        return;
-    }
+    struct weir_pipelines *pipelines = WEIR_CONTAINER(post, struct weir_pipelines, free_post);
     while (pipelines->first != NULL) {
         struct pipeline *pipeline = pipelines->first;
         pipelines->first = pipeline->next;
-        detach(pipeline);
         weir_pipeline_model_destroy(pipeline->model);
         weir_pattern_scratch_destroy(pipeline->scratch);
         weir_free(pipeline->matched);
@@ -562,6 +575,20 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
         weir_free(pipeline);
     }
     weir_free(pipelines);
+}
+
+void weir_pipelines_destroy(struct weir_pipelines *pipelines)
+{
+    if (pipelines == NULL) {
+        return;
+    }
+    pipelines->stopping = true;
+    for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
+        p->phase = PIPELINE_STOPPED;
+        detach(p);
+    }
+    pipelines->free_post.run = free_posted;
+    weir_loop_post(pipelines->loop, &pipelines->free_post);
 }
 
 /* --- stopping ----------------------------------------------------------------------------------
@@ -596,7 +623,7 @@ static void write_final_positions(struct weir_pipelines *pipelines)
 static void check_stopped(struct weir_pipelines *pipelines)
 {
     for (const struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
-        if (p->in_flight > 0 || p->phase == PIPELINE_STOPPED) {
+        if (p->in_flight > 0 || p->pumping || p->phase == PIPELINE_STOPPED) {
             return;
         }
     }
@@ -611,6 +638,7 @@ void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void 
     for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
         p->queue = NULL; /* batches that have not begun are read again at the next start */
         p->queue_last = &p->queue;
+        weir_store_unwatch(pipelines->store, &p->watch);
     }
     check_stopped(pipelines);
 }

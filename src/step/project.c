@@ -172,6 +172,9 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
 
 /* --- memory ------------------------------------------------------------------------------ */
 
+/* The memory must not go before the items, whose deletion may take its time. */
+static const int64_t memory_grace_ms = 3600 * 1000;
+
 /* What is remembered of a source key. */
 struct memory {
     struct weir_pos applied; /* the record that was applied last */
@@ -350,18 +353,19 @@ static enum weir_rc check_owners(struct weir_lane *lane, const struct weir_table
     return WEIR_OK;
 }
 
-/* When the last of the items expires; 0 when one of them never does. */
+/* Some time after the last of the items expires; 0 when one of them never does. */
 static struct weir_time memory_expires(
         const struct weir_table *table, const struct derived *derived)
 {
     struct weir_time last = { 0 };
     for (size_t i = 0; i < derived->next.count; i++) {
-        struct weir_time due;
+        struct weir_time due = { 0 };
         if (table->ttl_attribute.n == 0 || !weir_table_expires(table, derived->items[i], &due)) {
             return (struct weir_time){ 0 };
         }
         last = due.ms > last.ms ? due : last;
     }
+    last.ms += last.ms > 0 ? memory_grace_ms : 0;
     return last;
 }
 
