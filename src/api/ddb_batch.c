@@ -23,6 +23,7 @@ struct batch {
     size_t count;
     size_t next;
     size_t first; /* of the group under way */
+    size_t most;  /* writes that may go together */
     const struct weir_ddb_batch_write_request *request;
     struct weir_ddb_capacity *capacities; /* by write's table, see table_of */
     size_t table_count;
@@ -64,7 +65,7 @@ static enum weir_rc add_group(struct batch *batch, struct weir_txn *txn, struct 
 {
     size_t bytes = 0;
     batch->first = batch->next;
-    while (batch->next < batch->count) {
+    while (batch->next < batch->count && batch->next - batch->first < batch->most) {
         struct weir_write *write = &batch->writes[batch->next];
         bytes += write->item.n;
         if (bytes > GROUP_MAX_BYTES && batch->next > batch->first) {
@@ -112,10 +113,14 @@ static void write_capacities(struct weir_buf *out, struct weir_str mode,
 static enum weir_rc group_committed(struct weir_call *call, struct weir_err *err)
 {
     struct batch *batch = call->state;
-    if (call->current->rc != WEIR_OK) {
-        return call->current->rc;
-    }
-    if (batch->request->return_capacity.p != NULL) {
+    enum weir_rc outcome = call->current->rc;
+    if (outcome == WEIR_E_TOO_LARGE && batch->next - batch->first > 1) {
+        /* The old items and the indexes' entries made it so: again in halves. */
+        batch->most = (batch->next - batch->first) / 2;
+        batch->next = batch->first;
+    } else if (outcome != WEIR_OK) {
+        return outcome;
+    } else if (batch->request->return_capacity.p != NULL) {
         add_costs(batch);
     }
     if (batch->next < batch->count) {
@@ -174,6 +179,7 @@ enum weir_rc weir_ddb_batch_write(struct weir_call *call, void *request, struct 
     }
     struct batch *batch = WEIR_ARENA_NEW(call->arena, struct batch);
     batch->request = asked;
+    batch->most = WRITES_MAX;
     batch->writes = weir_arena_zero(call->arena, count, sizeof(*batch->writes));
     batch->capacities =
             weir_arena_zero(call->arena, asked->tables.count, sizeof(*batch->capacities));
