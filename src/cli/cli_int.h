@@ -64,7 +64,7 @@ struct weir_cli_option {
     const char *value; /* what stands behind it, for help: "FILE"; NULL for flags */
     const char *help;  /* one sentence, no full stop */
     enum weir_cli_option_type type;
-    size_t offset; /* in struct weir_cli_call */
+    uint32_t offset; /* in struct weir_cli_call */
 };
 
 struct weir_cli_command {

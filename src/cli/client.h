@@ -67,8 +67,8 @@ struct weir_str weir_cli_member(struct weir_arena *arena, struct weir_str object
 WEIR_MUST_CHECK enum weir_rc weir_cli_write_item(struct weir_buf *out,
         const struct weir_cli_call *call, struct weir_str text, struct weir_err *err);
 
-/* Append JSON again with line ends and indentation, for people. It must be valid. */
-void weir_cli_write_pretty(struct weir_buf *out, struct weir_str json);
+/* Append a JSON text again with line ends and indentation, for people. It must be valid. */
+void weir_cli_write_pretty(struct weir_buf *out, struct weir_str text);
 
 /* Call each with the text of every element of a JSON array; false ends it. */
 void weir_cli_each(struct weir_str array, bool (*each)(void *arg, struct weir_str text), void *arg);
