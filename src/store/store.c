@@ -9,7 +9,7 @@
 
 enum {
     PATH_BYTES = 4096,
-    MEMORY_SEGMENT_BYTES = 4 * 1024 * 1024,
+    MEMORY_SEGMENT_BYTES = 16 * 1024 * 1024, /* a transaction is a quarter of one at most */
     REPLAY_BATCH = 1000,
 };
 
