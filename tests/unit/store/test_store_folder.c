@@ -2,6 +2,7 @@
  */
 #include <dirent.h>
 
+#include "base/lock.h"
 #include "simulated_disk.h"
 #include "store_fixture.h"
 
