@@ -286,10 +286,10 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
     admin->options = *options;
     admin->started = weir_clock_wall(weir_loop_clock(options->loop));
     const struct weir_api_route routes[ROUTES] = {
-        { WEIR_HTTP_GET, WEIR_STR("/healthz"), handle_health, admin },
-        { WEIR_HTTP_GET, WEIR_STR("/metrics"), handle_metrics, admin },
-        { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin },
-        { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin },
+        { WEIR_HTTP_GET, WEIR_STR("/healthz"), handle_health, admin, true },
+        { WEIR_HTTP_GET, WEIR_STR("/metrics"), handle_metrics, admin, true },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin, false },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin, false },
     };
     memcpy(admin->routes, routes, sizeof(routes));
     return admin;

@@ -6,6 +6,7 @@
  *     GET /v1/status                      JSON: log, tables, pipelines with their lag
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *
+ * Health and metrics are open; the rest must be signed where credentials are configured.
  * Loop thread only.
  */
 #ifndef WEIR_API_ADMIN_H

@@ -314,7 +314,7 @@ static void begin_call(struct weir_api *api, struct weir_http_request *http,
 /* --- dispatch ----------------------------------------------------------------------- */
 
 /* Whether a request may pass; answers it when it may not. */
-static bool admit(struct weir_api *api, struct weir_http_request *http, bool aws)
+static bool admit(struct weir_api *api, struct weir_http_request *http, bool open)
 {
     struct weir_err err;
     if (api->options.keys == NULL) {
@@ -326,7 +326,7 @@ static bool admit(struct weir_api *api, struct weir_http_request *http, bool aws
         }
         return rc == WEIR_OK;
     }
-    if (!aws) {
+    if (open) {
         return true;
     }
     struct weir_sigv4_request request = weir_sigv4_of(http);
@@ -393,14 +393,14 @@ void weir_api_handle(struct weir_http_request *request, void *arg)
 {
     struct weir_api *api = arg;
     bool aws = request->method == WEIR_HTTP_POST && weir_str_eq(request->path, WEIR_STR("/"));
-    if (!admit(api, request, aws)) {
+    const struct weir_api_route *route = aws ? NULL : find_route(api, request);
+    if (!admit(api, request, route != NULL && route->open)) {
         return;
     }
     if (aws) {
         dispatch(api, request);
         return;
     }
-    const struct weir_api_route *route = find_route(api, request);
     if (route != NULL) {
         route->handle(request, route->arg);
         return;

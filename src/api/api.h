@@ -6,8 +6,8 @@
  * registers. Answers are DynamoDB's, errors included.
  *
  * Without credentials any signature is accepted, and only this machine is served
- * (net/access.h); with them every request of an AWS API must be signed (net/sigv4.h),
- * and routes look after themselves.
+ * (net/access.h); with them every request must be signed (net/sigv4.h), but for routes that
+ * say they are open.
  *
  * Reads are answered at once, on the loop's thread. Writes are transactions: the request
  * is parked, and answered on the loop when the commit thread is done with it. A client that
@@ -18,6 +18,7 @@
 #ifndef WEIR_API_API_H
 #define WEIR_API_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/clock.h"
@@ -35,6 +36,7 @@ struct weir_api_route {
     struct weir_str prefix; /* of the path */
     void (*handle)(struct weir_http_request *request, void *arg);
     void *arg;
+    bool open; /* answered without a signature, also where credentials are configured */
 };
 
 /* All borrowed for the life of the API. */

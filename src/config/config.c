@@ -119,6 +119,10 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
     }
     config->pipelines =
             weir_arena_zero(&config->arena, node->count, sizeof(struct weir_pipeline_model *));
+    const char **table_names = weir_arena_zero(&config->arena, config->table_count, sizeof(char *));
+    for (size_t i = 0; i < config->table_count; i++) {
+        table_names[i] = weir_arena_str(&config->arena, config->tables[i].name).p;
+    }
     for (size_t i = 0; i < node->count; i++) {
         const struct weir_conf *name = &node->names[i];
         if (name->broken || node->items[i].broken) {
@@ -134,6 +138,8 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
             .diagnostics = reader->diagnostics,
             .find_table = find_table,
             .arg = config,
+            .table_names = table_names,
+            .table_count = config->table_count,
         };
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);

@@ -47,13 +47,9 @@ static void check_source(
     if (options.table.p == NULL) {
         return;
     }
-    const struct weir_table *table = scope->find_table(scope->arg, options.table);
     const struct weir_conf *at = weir_conf_get(node, "table");
-    if (table == NULL) {
-        weir_conf_warn(scope->diagnostics, at,
-                "no table '%.*s' in this file: the pipeline waits until the API creates it",
-                WEIR_STR_ARG(options.table));
-    } else if (table->view == WEIR_VIEW_NONE) {
+    const struct weir_table *table = weir_scope_table(scope, at, options.table);
+    if (table != NULL && table->view == WEIR_VIEW_NONE) {
         weir_conf_error(scope->diagnostics, at,
                 "table '%.*s' has no stream: add `stream: new_and_old_images` to it",
                 WEIR_STR_ARG(options.table));

@@ -9,6 +9,20 @@ struct weir_expr_env weir_scope_env(const struct weir_scope *scope)
     return (struct weir_expr_env){ .names = scope->names, .count = scope->count };
 }
 
+const struct weir_table *weir_scope_table(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name)
+{
+    const struct weir_table *table = scope->find_table(scope->arg, name);
+    if (table == NULL) {
+        const char *nearest = weir_str_nearest(name, scope->table_names, scope->table_count);
+        weir_conf_warn(scope->diagnostics, at,
+                "no table '%.*s' in this file: the pipeline waits until the API creates it%s%s%s",
+                WEIR_STR_ARG(name), nearest != NULL ? "; did you mean '" : "",
+                nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+    }
+    return table;
+}
+
 static bool is_identifier(struct weir_str name)
 {
     for (size_t i = 0; i < name.n; i++) {

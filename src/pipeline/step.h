@@ -53,7 +53,13 @@ struct weir_scope {
     /* A table by name, from the configuration or the catalogue; NULL when none is known. */
     const struct weir_table *(*find_table)(void *arg, struct weir_str name);
     void *arg;
+    const char *const *table_names; /* those that find_table knows, to suggest one */
+    size_t table_count;
 };
+
+/* A table by name; NULL, with a warning at the node, when none is known. */
+const struct weir_table *weir_scope_table(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name);
 
 /* The environment of the names so far, for compiling. Borrowed from the scope. */
 struct weir_expr_env weir_scope_env(const struct weir_scope *scope);

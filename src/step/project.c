@@ -149,6 +149,7 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
 {
     struct project_step *step = from_base(base);
     step->table = weir_arena_str(scope->arena, step->table);
+    weir_scope_table(scope, weir_conf_get(node, "table"), step->table);
     step->keep_on_remove = weir_str_eq(step->on_remove, WEIR_STR("keep"));
     if (!step->keep_on_remove && !weir_str_eq(step->on_remove, WEIR_STR("delete"))) {
         weir_conf_error(scope->diagnostics, weir_conf_get(node, "on_remove"),

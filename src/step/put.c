@@ -40,9 +40,9 @@ static void check_fan_outs(struct put_step *step, struct weir_scope *scope)
 
 static void check(struct weir_step *base, const struct weir_conf *node, struct weir_scope *scope)
 {
-    (void)node;
     struct put_step *step = from_base(base);
     step->table = weir_arena_str(scope->arena, step->table);
+    weir_scope_table(scope, weir_conf_get(node, "table"), step->table);
     if (step->item == NULL) {
         return;
     }
