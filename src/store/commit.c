@@ -446,11 +446,13 @@ void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn)
     bool refused = full || commit->stopping;
     if (!refused) {
         queue_add(txn->lane ? &commit->lanes : &commit->clients, txn);
-        if (commit->sleeping) {
-            weir_condition_signal(&commit->ready);
-        }
     }
+    bool wake = commit->sleeping;
+    commit->sleeping = false; /* once is enough, and without the mutex, which it wants at once */
     weir_mutex_unlock(&commit->mutex);
+    if (wake) {
+        weir_condition_signal(&commit->ready);
+    }
     if (refused) {
         struct weir_err err;
         enum weir_rc rc = full ? weir_fail(&err, WEIR_E_BUSY,
