@@ -493,6 +493,21 @@ static void fan_out_without_the_variable_in_the_key_is_warned_of(void **state)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
+static void a_misspelt_target_is_pointed_out(void **state)
+{
+    (void)state;
+    assert_said("tables:\n"
+                "  orders: { key: { id: S }, stream: new_image }\n"
+                "  open-orders: { key: { id: S } }\n"
+                "pipelines:\n"
+                "  p:\n"
+                "    source: { table: orders }\n"
+                "    steps:\n"
+                "      - put: { table: open-order, item: { id: \"${new.id}\" } }\n",
+            "weir.yaml:8:23: warning: no table 'open-order' in this file: the pipeline waits until "
+            "the API creates it; did you mean 'open-orders'?\n");
+}
+
 static void unknown_members(void **state)
 {
     (void)state;
@@ -599,6 +614,7 @@ int main(void)
         cmocka_unit_test(wrong_pipelines),
         cmocka_unit_test(a_table_that_is_wrong_is_still_known),
         cmocka_unit_test(fan_out_without_the_variable_in_the_key_is_warned_of),
+        cmocka_unit_test(a_misspelt_target_is_pointed_out),
         cmocka_unit_test(unknown_members),
         cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
         cmocka_unit_test(the_error_counts),
