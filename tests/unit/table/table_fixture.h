@@ -11,6 +11,7 @@
 struct fixture {
     struct weir_clock_virtual clock;
     struct weir_metrics *metrics;
+    struct weir_store_options options;
     struct weir_store *store;
     struct weir_timers *timers;
     struct weir_tables *tables;
@@ -67,30 +68,51 @@ static inline void close_tables(struct fixture *f)
     weir_tables_close(WEIR_TAKE(f->tables));
 }
 
-static inline int set_up(void **state)
+static inline void open_all(struct fixture *f)
+{
+    struct weir_err err;
+    must(weir_store_open(&f->options, &f->store, &err), &err);
+    open_tables(f);
+}
+
+static inline void close_all(struct fixture *f)
+{
+    weir_log_reader_destroy(WEIR_TAKE(f->reader));
+    weir_table_unref(WEIR_TAKE(f->read));
+    close_tables(f);
+    weir_store_close(WEIR_TAKE(f->store));
+}
+
+static inline struct fixture *fixture_create(void)
 {
     struct fixture *f = weir_alloc_zero(1, sizeof(*f));
-    struct weir_err err;
     weir_arena_init(&arena);
     weir_clock_virtual_init(&f->clock, (struct weir_time){ 1700000000000 });
     f->metrics = weir_metrics_create();
-    struct weir_store_options options = { .clock = &f->clock.base, .metrics = f->metrics };
-    must(weir_store_open(&options, &f->store, &err), &err);
-    open_tables(f);
+    f->options.clock = &f->clock.base;
+    f->options.metrics = f->metrics;
+    return f;
+}
+
+static inline void fixture_destroy(struct fixture *f)
+{
+    close_all(f);
+    weir_metrics_destroy(f->metrics);
+    weir_arena_fini(&arena);
+    weir_free(f);
+}
+
+static inline int set_up(void **state)
+{
+    struct fixture *f = fixture_create();
+    open_all(f);
     *state = f;
     return 0;
 }
 
 static inline int tear_down(void **state)
 {
-    struct fixture *f = *state;
-    weir_log_reader_destroy(f->reader);
-    weir_table_unref(f->read);
-    close_tables(f);
-    weir_store_close(f->store);
-    weir_metrics_destroy(f->metrics);
-    weir_arena_fini(&arena);
-    weir_free(f);
+    fixture_destroy(*state);
     return 0;
 }
 

@@ -1,0 +1,299 @@
+/* What the tests of pipelines share: tables in memory, a loop, and pipelines from short texts. */
+#ifndef WEIR_TESTS_UNIT_PIPELINE_FIXTURE_H
+#define WEIR_TESTS_UNIT_PIPELINE_FIXTURE_H
+
+#include <stdlib.h>
+
+#include "../table/table_fixture.h"
+#include "net/loop.h"
+#include "pipeline/pipeline.h"
+#include "state/state.h"
+#include "step/registry.h"
+
+enum { WATCHDOG_MS = 60 * 1000, KNOWN_MAX = 256 };
+
+struct bench {
+    struct fixture *f;
+    struct weir_fs *fs;
+    struct weir_loop *loop;
+    struct weir_pipelines *pipelines;
+    const struct weir_table *known[KNOWN_MAX]; /* references that models were checked with */
+    size_t known_count;
+    /* Waiting for something while the loop runs. */
+    bool (*until)(struct bench *b);
+    uint64_t turns; /* that are left */
+    struct weir_post look;
+    struct weir_loop_timer watchdog;
+    bool stopped;
+};
+
+/* --- the loop ------------------------------------------------------------------------ */
+
+static inline void look(struct weir_post *post)
+{
+    struct bench *b = WEIR_CONTAINER(post, struct bench, look);
+    if (b->until != NULL ? b->until(b) : b->turns-- == 0) {
+        weir_loop_stop(b->loop);
+    } else {
+        weir_loop_defer(b->loop, &b->look);
+    }
+}
+
+static inline void status_text(struct bench *b, struct weir_buf *buf)
+{
+    weir_buf_init(buf, 1 << 20);
+    weir_pipelines_status(b->pipelines, buf);
+    weir_buf_byte(buf, '\0');
+}
+
+static inline void bark(struct weir_loop_timer *timer)
+{
+    struct bench *b = WEIR_CONTAINER(timer, struct bench, watchdog);
+    struct weir_buf buf;
+    status_text(b, &buf);
+    fprintf(stderr, "the watchdog barks: %s\n", buf.p);
+    abort();
+}
+
+static inline void run_loop(struct bench *b)
+{
+    weir_loop_timer_init(&b->watchdog, b->loop, bark);
+    weir_loop_timer_start(&b->watchdog, WATCHDOG_MS);
+    b->look.run = look;
+    weir_loop_defer(b->loop, &b->look);
+    weir_loop_run(b->loop);
+    weir_loop_timer_fini(&b->watchdog);
+}
+
+static inline void run_until(struct bench *b, bool (*until)(struct bench *b))
+{
+    b->until = until;
+    run_loop(b);
+    b->until = NULL;
+}
+
+static inline void run_turns(struct bench *b, uint64_t turns)
+{
+    b->turns = turns;
+    run_loop(b);
+}
+
+/* Whether the status of some pipeline has a text in it. */
+static inline bool status_has(struct bench *b, const char *text)
+{
+    struct weir_buf buf;
+    status_text(b, &buf);
+    bool has = strstr(buf.p, text) != NULL;
+    weir_buf_fini(&buf);
+    return has;
+}
+
+/* The sum of a number over all pipelines. */
+static inline uint64_t status_sum(struct bench *b, const char *name)
+{
+    struct weir_buf buf;
+    status_text(b, &buf);
+    uint64_t sum = 0;
+    const char *quoted = weir_arena_printf(&arena, "\"%s\":", name).p;
+    for (const char *at = strstr(buf.p, quoted); at != NULL; at = strstr(at + 1, quoted)) {
+        sum += strtoull(at + strlen(quoted), NULL, 10);
+    }
+    weir_buf_fini(&buf);
+    return sum;
+}
+
+static inline bool all_is_done(struct bench *b)
+{
+    return !status_has(b, "\"at_end\":false");
+}
+
+static inline bool something_blocks(struct bench *b)
+{
+    return status_has(b, "\"state\":\"blocked\"");
+}
+
+/* --- pipelines ------------------------------------------------------------------------- */
+
+static inline const struct weir_table *find_table(void *arg, struct weir_str name)
+{
+    struct bench *b = arg;
+    const struct weir_table *table = NULL;
+    if (weir_tables_get(b->f->tables, name, &table, NULL) == WEIR_OK) {
+        weir_assert(b->known_count < KNOWN_MAX);
+        b->known[b->known_count++] = table;
+    }
+    return table;
+}
+
+static inline void add_pipeline(struct bench *b, const char *name, const char *yaml)
+{
+    struct weir_diagnostics diagnostics;
+    struct weir_err err = { 0 };
+    const struct weir_conf *root = NULL;
+    weir_diagnostics_init(&diagnostics, name);
+    must(weir_conf_parse(&arena, weir_str_z(yaml), &diagnostics, &root, &err), &err);
+    struct weir_conf name_node = { .kind = WEIR_CONF_SCALAR, .text = weir_str_z(name) };
+    struct weir_scope scope = {
+        .diagnostics = &diagnostics,
+        .find_table = find_table,
+        .arg = b,
+    };
+    struct weir_pipeline_model *model =
+            weir_pipeline_model_create(&name_node, root, weir_step_kinds_all(), &scope);
+    if (diagnostics.errors > 0) {
+        fail_msg("%s: %s", name, diagnostics.all[0].text);
+    }
+    weir_diagnostics_fini(&diagnostics);
+    must(weir_pipelines_add(b->pipelines, model, &err), &err);
+}
+
+static inline void changed(void *arg)
+{
+    struct bench *b = arg;
+    weir_pipelines_tables_changed(b->pipelines);
+}
+
+static inline void start_pipelines(struct bench *b)
+{
+    struct weir_err err;
+    must(weir_loop_create(&b->f->clock.base, &b->loop, &err), &err);
+    struct weir_pipelines_options options = {
+        .loop = b->loop,
+        .tables = b->f->tables,
+        .metrics = b->f->metrics,
+    };
+    b->pipelines = weir_pipelines_create(&options);
+    weir_tables_on_change(b->f->tables, changed, b);
+}
+
+static inline void note_stopped(void *arg)
+{
+    struct bench *b = arg;
+    b->stopped = true;
+}
+
+static inline bool is_stopped(struct bench *b)
+{
+    return b->stopped;
+}
+
+/* Free everything of the loop, stopped or not yet begun. */
+static inline void drop_pipelines(struct bench *b)
+{
+    weir_tables_on_change(b->f->tables, NULL, NULL);
+    weir_pipelines_destroy(WEIR_TAKE(b->pipelines));
+    weir_loop_destroy(WEIR_TAKE(b->loop));
+    while (b->known_count > 0) {
+        weir_table_unref(b->known[--b->known_count]);
+    }
+}
+
+static inline void stop_pipelines(struct bench *b)
+{
+    b->stopped = false;
+    weir_pipelines_stop(b->pipelines, note_stopped, b);
+    assert_false(b->stopped);
+    run_until(b, is_stopped);
+    drop_pipelines(b);
+}
+
+/* Everything closed and opened again; the state is made from the log. */
+static inline void restart(struct bench *b)
+{
+    stop_pipelines(b);
+    close_all(b->f);
+    open_all(b->f);
+    weir_state_start(b->f->timers, b->f->store);
+    start_pipelines(b);
+}
+
+static inline struct bench *bench_create(uint32_t segment_bytes)
+{
+    struct bench *b = weir_alloc_zero(1, sizeof(*b));
+    b->f = fixture_create();
+    b->fs = weir_fs_memory_create();
+    b->f->options.fs = b->fs;
+    b->f->options.dir = "data";
+    b->f->options.discard_state = true;
+    b->f->options.segment_bytes = segment_bytes;
+    b->f->options.log_max_bytes = 1ull << 40;
+    open_all(b->f);
+    weir_state_start(b->f->timers, b->f->store);
+    start_pipelines(b);
+    return b;
+}
+
+static inline int set_up_bench(void **state)
+{
+    *state = bench_create(8 * 1024 * 1024);
+    return 0;
+}
+
+static inline int set_up_small(void **state)
+{
+    *state = bench_create(64 * 1024);
+    return 0;
+}
+
+static inline int tear_down_bench(void **state)
+{
+    struct bench *b = *state;
+    if (b->pipelines != NULL) {
+        stop_pipelines(b);
+    }
+    fixture_destroy(b->f);
+    weir_fs_destroy(b->fs);
+    weir_free(b);
+    return 0;
+}
+
+/* --- tables --------------------------------------------------------------------------------- */
+
+static inline void make_table(struct bench *b, const char *name)
+{
+    struct weir_table table = definition(name, "id", NULL);
+    assert_int_equal(create(b->f, &table), WEIR_OK);
+}
+
+/* {'id': ID, 'n': N} */
+static inline void put_n(struct bench *b, const char *table, const char *id, int n)
+{
+    put(b->f, table, weir_arena_printf(&arena, "{'id':{'S':'%s'},'n':{'N':'%d'}}", id, n).p);
+}
+
+static inline const char *get_id(struct bench *b, const char *table, const char *id)
+{
+    return get(b->f, table, weir_arena_printf(&arena, "{'id':{'S':'%s'}}", id).p);
+}
+
+static inline bool count_one(void *arg, struct weir_item item)
+{
+    (void)item;
+    (*(size_t *)arg)++;
+    return true;
+}
+
+static inline size_t count_items(struct bench *b, const char *name)
+{
+    const struct weir_table *table = table_of(b->f, name);
+    struct weir_query query = { .table = table, .max_bytes = SIZE_MAX };
+    struct weir_query_result result;
+    struct weir_err err;
+    size_t count = 0;
+    must(weir_table_query(b->f->tables, &query, &arena, count_one, &count, &result, &err), &err);
+    weir_table_unref(table);
+    return count;
+}
+
+/* Records of a table's stream from the beginning. */
+static inline size_t count_records(struct bench *b, const char *name)
+{
+    size_t count = 0;
+    follow(b->f, name);
+    while (next_record(b->f)[0] != '\0') {
+        count++;
+    }
+    return count;
+}
+
+#endif
