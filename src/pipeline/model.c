@@ -124,6 +124,7 @@ static void check_filter(
     enum weir_pattern_mode mode = item != NULL ? WEIR_PATTERN_ITEM : WEIR_PATTERN_AWS;
     node = item != NULL ? item : node;
     model->filter = weir_pattern_set_create();
+    model->filter_mode = mode;
     size_t count = node->kind == WEIR_CONF_LIST ? node->count : 1;
     bool added[64] = { false };
     for (size_t i = 0; i < count; i++) {

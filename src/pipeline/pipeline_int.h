@@ -10,6 +10,7 @@
 
 struct pipeline;
 struct shard;
+struct weir_filter_group;
 
 /* A record that waits in a lane, in one block with its bytes. */
 struct queued {
@@ -141,8 +142,10 @@ struct pipeline {
     struct weir_post wake_post;
     struct weir_post pump_post; /* goes on reading after yielding */
     bool pumping;
-    struct weir_pattern_scratch *scratch;
-    uint64_t *matched;
+    struct weir_filter_group *group; /* NULL: no filter */
+    struct pipeline *next_member;    /* of the group */
+    size_t first_pattern;            /* its patterns in the group's set */
+    size_t pattern_count;
     struct weir_arena filter_arena;
 
     struct weir_counter *records;
@@ -162,6 +165,7 @@ struct weir_pipelines {
     struct weir_store *store;
     struct weir_metrics *metrics;
     struct pipeline *first;
+    struct weir_filter_group *groups; /* of pipelines that read one table */
     bool stopping;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -170,6 +174,12 @@ struct weir_pipelines {
     struct weir_post stopped_post;
     struct weir_post free_post;
 };
+
+/* filter.c: let a pipeline's filter be matched together with others of its table. */
+void weir_filter_join(struct pipeline *pipeline);
+/* Whether the record passes the filter. */
+bool weir_filter_passes(struct pipeline *pipeline, const struct weir_record *record);
+void weir_filter_destroy_all(struct weir_pipelines *pipelines);
 
 /* lane.c */
 void weir_lane_init(struct weir_lane *lane, struct shard *shard, uint32_t first_slot,

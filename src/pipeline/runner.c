@@ -70,27 +70,6 @@ static struct queued *copy_record(
     return queued;
 }
 
-static bool pattern_passes(struct pipeline *pipeline, const struct weir_record *record)
-{
-    const struct weir_pattern_set *filter = pipeline->model->filter;
-    if (filter == NULL) {
-        return true;
-    }
-    struct weir_err err;
-    enum weir_rc rc =
-            weir_pattern_match_record(filter, pipeline->scratch, record, pipeline->matched, &err);
-    bool any = false;
-    for (size_t i = 0; i < weir_pattern_set_words(filter); i++) {
-        any = any || pipeline->matched[i] != 0;
-    }
-    if (rc != WEIR_OK && !any) { /* too many combinations to decide: rather too much than a loss */
-        weir_logline(WEIR_LOG_WARN, "pipeline.filter_undecided", "pipeline",
-                pipeline->model->name.p, "reason", err.msg, NULL);
-        return true;
-    }
-    return any;
-}
-
 /* Whether `when` holds; an error counts as yes with the error kept, so that it is reported. */
 static bool condition_passes(
         struct pipeline *pipeline, const struct weir_record *record, struct weir_err *ret_err)
@@ -132,7 +111,7 @@ static void hand_to_lane(
     struct weir_record record;
     struct weir_err err;
     weir_table_record(pipeline->source, change, time, &record);
-    if (!pattern_passes(pipeline, &record) || !condition_passes(pipeline, &record, &err)) {
+    if (!weir_filter_passes(pipeline, &record) || !condition_passes(pipeline, &record, &err)) {
         weir_counter_add(pipeline->filtered, 1);
         return;
     }
@@ -551,9 +530,7 @@ enum weir_rc weir_pipelines_add(
     pipeline->watch.wake = source_changed;
     pipeline->wake_post.run = wake_posted;
     pipeline->pump_post.run = pump_posted;
-    pipeline->scratch = weir_pattern_scratch_create();
-    size_t words = model->filter != NULL ? weir_pattern_set_words(model->filter) : 0;
-    pipeline->matched = weir_alloc_zero(words, sizeof(uint64_t));
+    weir_filter_join(pipeline);
     weir_arena_init(&pipeline->filter_arena);
     make_metrics(pipeline, pipelines->metrics);
     pipeline->next = pipelines->first;
@@ -569,11 +546,10 @@ static void free_posted(struct weir_post *post)
         struct pipeline *pipeline = pipelines->first;
         pipelines->first = pipeline->next;
         weir_pipeline_model_destroy(pipeline->model);
-        weir_pattern_scratch_destroy(pipeline->scratch);
-        weir_free(pipeline->matched);
         weir_arena_fini(&pipeline->filter_arena);
         weir_free(pipeline);
     }
+    weir_filter_destroy_all(pipelines);
     weir_free(pipelines);
 }
 
