@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "value/item.h"
+#include "value/json.h"
 
 /* The numbers are part of the log's format. */
 enum weir_event_name {
@@ -96,5 +97,17 @@ enum weir_record_form {
 /* Append the record as JSON. */
 void weir_record_write(
         struct weir_buf *buf, const struct weir_record *record, enum weir_record_form form);
+
+/*
+ * Read a record in either form: token is the one just read. Needed is eventName; what else is
+ * missing or null is empty or 0, what is unknown is passed over. eventID and SizeBytes follow from
+ * the rest and are not taken from the text, and neither is a sequence number that is longer than a
+ * position (AWS's): it becomes 0. The table's name is the one in eventSourceARN. The record, its
+ * source and images are the reader's arena's or borrowed from its input.
+ * Errors: WEIR_E_INVALID (names the member; position as weir_ddbjson_read_item),
+ * WEIR_E_TOO_LARGE.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_record_read(struct weir_json *json, enum weir_json_token token,
+        struct weir_record *ret_record, struct weir_err *err);
 
 #endif
