@@ -497,8 +497,8 @@ static void resolve(struct resolver *resolver, struct weir_node *node)
 static enum weir_rc compile(const struct weir_expr_env *env, struct weir_str text,
         struct weir_expr *expr, struct weir_err *err)
 {
-    struct weir_str copy = weir_arena_str(&expr->arena, text);
-    enum weir_rc rc = weir_expr_parse(&expr->arena, copy, &expr->root, err);
+    expr->source = weir_arena_str(&expr->arena, text);
+    enum weir_rc rc = weir_expr_parse(&expr->arena, expr->source, &expr->root, err);
     if (rc != WEIR_OK) {
         return rc;
     }
@@ -543,6 +543,11 @@ void weir_expr_destroy(struct weir_expr *expr)
         weir_arena_fini(&expr->arena);
         weir_free(expr);
     }
+}
+
+struct weir_str weir_expr_source(const struct weir_expr *expr)
+{
+    return expr->source;
 }
 
 bool weir_expr_uses(const struct weir_expr *expr, size_t slot)

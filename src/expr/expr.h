@@ -221,6 +221,9 @@ WEIR_MUST_CHECK enum weir_rc weir_expr_compile(const struct weir_expr_env *env,
 void weir_expr_destroy(struct weir_expr *expr);
 WEIR_AUTO_DEFINE(weir_expr);
 
+/* The text that was compiled; borrowed from the expression. */
+struct weir_str weir_expr_source(const struct weir_expr *expr);
+
 /* Whether the value can depend on a slot. */
 bool weir_expr_uses(const struct weir_expr *expr, size_t slot);
 

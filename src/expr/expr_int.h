@@ -131,6 +131,7 @@ WEIR_MUST_CHECK enum weir_rc weir_expr_parse(struct weir_arena *arena, struct we
 
 struct weir_expr {
     struct weir_arena arena; /* everything below */
+    struct weir_str source;
     struct weir_node *root;
     uint32_t local_count; /* macro variables alive at once */
     bool uses_clock;
