@@ -166,6 +166,15 @@ static void write_footer(struct weir_log *log)
     weir_free(p);
 }
 
+/* Wait, with the mutex held, until the next segment is there or it is known why not. */
+static void await_prepared(struct weir_log *log)
+{
+    while (!log->next.ready && !atomic_load(&log->full)) {
+        weir_condition_signal(&log->wake); /* the thread may still be sparing the start */
+        weir_condition_wait(&log->done, &log->mutex);
+    }
+}
+
 /* Wait for the next segment. Errors: WEIR_E_READ_ONLY. */
 static enum weir_rc await_next(struct weir_log *log, bool urgent, struct weir_err *err)
 {
@@ -173,9 +182,7 @@ static enum weir_rc await_next(struct weir_log *log, bool urgent, struct weir_er
         weir_log_work(log);
     }
     weir_mutex_lock(&log->mutex);
-    while (!log->next.ready && !atomic_load(&log->full)) {
-        weir_condition_wait(&log->done, &log->mutex);
-    }
+    await_prepared(log);
     bool usable = log->next.ready && (urgent || !log->next.urgent_only);
     struct weir_err why = log->why;
     log->refusing = !usable;
@@ -302,9 +309,7 @@ static enum weir_rc check_reserve(struct weir_log *log, uint64_t bytes, struct w
         weir_log_work(log);
     }
     weir_mutex_lock(&log->mutex);
-    while (!log->next.ready && !atomic_load(&log->full)) {
-        weir_condition_wait(&log->done, &log->mutex);
-    }
+    await_prepared(log);
     bool refuse = atomic_load(&log->full);
     struct weir_err why = log->why;
     log->refusing = refuse;

@@ -45,6 +45,7 @@ enum {
     WEIR_LOG_POOL_BLOCKS = 16,
     WEIR_LOG_SPARES_MAX = 2,
     WEIR_LOG_RETRY_MS = 250, /* between tries to prepare a segment on a full disk */
+    WEIR_LOG_START_MS = 200, /* before the first, unless it is wanted: others open their files */
 };
 
 /* --- format.c ------------------------------------------------------------------ */

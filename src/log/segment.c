@@ -277,6 +277,9 @@ void *weir_log_thread(void *arg)
 {
     struct weir_log *log = arg;
     weir_mutex_lock(&log->mutex);
+    if (!atomic_load(&log->stop)) {
+        weir_condition_wait_for(&log->wake, &log->mutex, WEIR_LOG_START_MS);
+    }
     while (!atomic_load(&log->stop)) {
         if (!needs_work(log)) {
             weir_condition_wait(&log->wake, &log->mutex);
