@@ -144,6 +144,7 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);
     }
+    weir_config_check_cycles(reader, node);
 }
 
 /* --- the whole -------------------------------------------------------------------------- */

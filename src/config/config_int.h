@@ -29,6 +29,10 @@ void weir_config_read_tables(
 void weir_config_read_key(const struct weir_config_reader *reader, const struct weir_conf *node,
         const char *what, struct weir_key_schema *ret_key);
 
+/* Warn about pipelines that write in a circle; the models are complete. */
+void weir_config_check_cycles(
+        const struct weir_config_reader *reader, const struct weir_conf *pipelines);
+
 /* Whether a node can be the type of a key attribute: S, N or B. */
 bool weir_config_is_key_type(const struct weir_conf *node);
 

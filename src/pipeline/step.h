@@ -207,6 +207,9 @@ struct weir_step_ops {
     enum weir_verdict (*run)(struct weir_step *step, struct weir_lane *lane,
             const struct weir_events *in, struct weir_events *out, struct weir_err *err);
 
+    /* Optional. The table that the step writes to; valid after check. */
+    struct weir_str (*target)(const struct weir_step *step);
+
     /* Required. Accepts a half-built step; must not fail. */
     void (*fini)(struct weir_step *step);
 };

@@ -445,6 +445,11 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
     return WEIR_STEP_DONE;
 }
 
+static struct weir_str target(const struct weir_step *step)
+{
+    return WEIR_CONTAINER(step, const struct project_step, base)->table;
+}
+
 static void fini(struct weir_step *base)
 {
     struct project_step *step = from_base(base);
@@ -467,5 +472,6 @@ const struct weir_step_ops weir_step_project = {
     .writes = true,
     .check = check,
     .run = run,
+    .target = target,
     .fini = fini,
 };

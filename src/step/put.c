@@ -102,6 +102,11 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
     return WEIR_STEP_DONE;
 }
 
+static struct weir_str target(const struct weir_step *step)
+{
+    return WEIR_CONTAINER(step, const struct put_step, base)->table;
+}
+
 static void fini(struct weir_step *base)
 {
     weir_shape_destroy(from_base(base)->shape);
@@ -115,5 +120,6 @@ const struct weir_step_ops weir_step_put = {
     .writes = true,
     .check = check,
     .run = run,
+    .target = target,
     .fini = fini,
 };
