@@ -171,6 +171,9 @@ struct weir_pipelines {
     void *stopped_arg;
     _Atomic bool tables_woken;
     struct weir_post tables_post;
+    struct weir_watch log_watch; /* for new segments */
+    _Atomic bool log_woken;
+    struct weir_post log_post;
     struct weir_post stopped_post;
     struct weir_post free_post;
 };

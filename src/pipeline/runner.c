@@ -188,11 +188,11 @@ static void position_written(struct weir_txn *txn)
     weir_txn_destroy(txn);
 }
 
-static void write_idle_position(struct weir_lane *lane)
+static bool write_idle_position(struct weir_lane *lane)
 {
     struct weir_pos reached = weir_lane_reached(lane);
     if (lane->phase != LANE_WAITING || reached.seq - lane->position.seq < IDLE_DRIFT_BYTES) {
-        return;
+        return false;
     }
     struct weir_txn *txn = weir_txn_create();
     txn->lane = true;
@@ -201,6 +201,19 @@ static void write_idle_position(struct weir_lane *lane)
     weir_position_put(txn, lane, reached);
     lane->position = reached;
     weir_store_submit(lane->pipeline->all->store, txn);
+    return true;
+}
+
+static struct weir_pos least_position(const struct pipeline *pipeline)
+{
+    struct weir_pos least = { UINT64_MAX };
+    for (size_t i = 0; i < pipeline->shard_count; i++) {
+        for (size_t k = 0; k < pipeline->shards[i].lane_count; k++) {
+            struct weir_pos reached = pipeline->shards[i].lanes[k].position;
+            least = reached.seq < least.seq ? reached : least;
+        }
+    }
+    return least;
 }
 
 static void pump(struct pipeline *pipeline)
@@ -212,13 +225,17 @@ static void pump(struct pipeline *pipeline)
     const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
     uint64_t deadline_ns = weir_clock_monotonic_ns(clock) + yield_after_ns;
     bool finished = true;
+    bool drifted = false;
     for (size_t i = 0; i < pipeline->shard_count; i++) {
         struct shard *shard = &pipeline->shards[i];
         finished = read_shard(shard, deadline_ns) && finished;
         for (size_t k = 0; k < shard->lane_count; k++) {
             weir_lane_consider(&shard->lanes[k]);
-            write_idle_position(&shard->lanes[k]);
+            drifted = write_idle_position(&shard->lanes[k]) || drifted;
         }
+    }
+    if (drifted) {
+        weir_store_hold_move(pipeline->all->store, &pipeline->hold, least_position(pipeline));
     }
     if (!finished) {
         pipeline->pumping = true;
@@ -241,18 +258,6 @@ static void wake_posted(struct weir_post *post)
     struct pipeline *pipeline = WEIR_CONTAINER(post, struct pipeline, wake_post);
     atomic_store(&pipeline->woken, false);
     pump(pipeline);
-}
-
-static struct weir_pos least_position(const struct pipeline *pipeline)
-{
-    struct weir_pos least = { UINT64_MAX };
-    for (size_t i = 0; i < pipeline->shard_count; i++) {
-        for (size_t k = 0; k < pipeline->shards[i].lane_count; k++) {
-            struct weir_pos reached = pipeline->shards[i].lanes[k].position;
-            least = reached.seq < least.seq ? reached : least;
-        }
-    }
-    return least;
 }
 
 void weir_pipeline_moved(struct pipeline *pipeline)
@@ -484,6 +489,24 @@ static void stopped_posted(struct weir_post *post)
     pipelines->stopped(pipelines->stopped_arg);
 }
 
+/* Pipelines whose sources are quiet move on with the log, so that they do not hold it. */
+static void log_posted(struct weir_post *post)
+{
+    struct weir_pipelines *pipelines = WEIR_CONTAINER(post, struct weir_pipelines, log_post);
+    atomic_store(&pipelines->log_woken, false);
+    for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
+        pump(p);
+    }
+}
+
+static void log_rolled(struct weir_watch *watch)
+{
+    struct weir_pipelines *pipelines = WEIR_CONTAINER(watch, struct weir_pipelines, log_watch);
+    if (!atomic_exchange(&pipelines->log_woken, true)) {
+        weir_loop_post(pipelines->loop, &pipelines->log_post);
+    }
+}
+
 struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options *options)
 {
     struct weir_pipelines *pipelines = weir_alloc_zero(1, sizeof(*pipelines));
@@ -493,6 +516,10 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
     pipelines->metrics = options->metrics;
     pipelines->tables_post.run = tables_posted;
     pipelines->stopped_post.run = stopped_posted;
+    pipelines->log_post.run = log_posted;
+    pipelines->log_watch.space = WEIR_SPACE_STORE;
+    pipelines->log_watch.wake = log_rolled;
+    weir_store_watch(pipelines->store, &pipelines->log_watch);
     return pipelines;
 }
 
@@ -559,6 +586,7 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
         return;
     }
     pipelines->stopping = true;
+    weir_store_unwatch(pipelines->store, &pipelines->log_watch);
     for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
         p->phase = PIPELINE_STOPPED;
         detach(p);

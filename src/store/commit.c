@@ -34,9 +34,9 @@ struct weir_commit {
 
     /* The commit thread's own. */
     struct weir_pending pending;
-    struct weir_txn *group; /* members of the group being built, in order */
+    struct weir_txn *group; /* members of the group being built, in order, and who was refused */
     struct weir_txn **group_last;
-    size_t group_count;
+    size_t group_count;        /* of members */
     struct weir_time time;     /* of the group being built */
     struct weir_arena scratch; /* values read during one evaluation */
     uint32_t touched[TOUCHED_MAX];
@@ -281,6 +281,26 @@ static void finish(
     txn->done(txn);
 }
 
+/*
+ * Tell a member of a group. One that was refused learns it only now, for its reason may lie in
+ * what the group had pending: when that is not committed, the refusal does not stand either,
+ * unless it is the log's.
+ */
+static void finish_member(struct weir_txn *txn, enum weir_rc group_rc,
+        const struct weir_err *group_err, struct weir_time time)
+{
+    if (txn->rc == WEIR_OK) {
+        finish(txn, group_rc, group_err, time);
+    } else if (group_rc == WEIR_OK || txn->rc == WEIR_E_READ_ONLY) {
+        txn->done(txn);
+    } else {
+        struct weir_err err;
+        enum weir_rc rc = weir_fail(
+                &err, WEIR_E_CONFLICT, "what it was weighed against could not be committed");
+        finish(txn, rc, &err, time);
+    }
+}
+
 /* Commit what the group holds and tell its members. */
 static void end_group(struct weir_commit *commit)
 {
@@ -305,7 +325,7 @@ static void end_group(struct weir_commit *commit)
     commit->touched_all = false;
     while (txn != NULL) {
         struct weir_txn *next = txn->next;
-        finish(txn, rc, &err, commit->time);
+        finish_member(txn, rc, &err, commit->time);
         txn = next;
     }
     weir_arena_reset(&commit->scratch);
@@ -313,6 +333,8 @@ static void end_group(struct weir_commit *commit)
     if (segment != commit->segment) {
         commit->segment = segment;
         weir_store_trim(commit->store, commit->time);
+        const uint32_t space = WEIR_SPACE_STORE;
+        weir_store_wake(commit->store, &space, 1);
     }
 }
 
@@ -347,6 +369,12 @@ static enum weir_rc try_take(struct weir_commit *commit, struct weir_txn *txn, s
     return rc == WEIR_OK ? evaluate(commit, txn, err) : rc;
 }
 
+static void join_group(struct weir_commit *commit, struct weir_txn *txn)
+{
+    *commit->group_last = txn;
+    commit->group_last = &txn->next;
+}
+
 /* Evaluate one transaction into the group, ending the group first when it is full. */
 static void take(struct weir_commit *commit, struct weir_txn *txn)
 {
@@ -362,15 +390,19 @@ static void take(struct weir_commit *commit, struct weir_txn *txn)
         rc = try_take(commit, txn, &err);
     }
     weir_counter_add(commit->transactions, 1);
-    if (rc != WEIR_OK) {
+    if (rc != WEIR_OK && commit->pending.count == 0) {
         finish(txn, rc, &err, commit->time);
+        return;
+    }
+    txn->rc = rc;
+    txn->err = err;
+    join_group(commit, txn);
+    if (rc != WEIR_OK) {
         return;
     }
     for (size_t i = pending; i < commit->pending.count; i++) {
         note_moved(commit, &commit->pending.entries[i]);
     }
-    *commit->group_last = txn;
-    commit->group_last = &txn->next;
     commit->group_count++;
     bool dropped = commit->moved_all != 0 && txn->change_count > 0 &&
                    commit->moved_all >= txn->changes[0].pos.seq;

@@ -16,7 +16,8 @@
  *      changes (a conditional write, a counter). They may run more than once before
  *      the commit, so they only compute.
  * The group is appended to the commit log, synced, applied and published; then
- * each transaction's `done` runs on the commit thread, in commit order.
+ * each transaction's `done` runs on the commit thread, in commit order, also for those that
+ * were refused because of what the group had pending.
  *
  * Life of a transaction: create -> (read, put, delete, add) -> submit -> done ->
  * destroy. After submit it belongs to the store until done is called, and then
@@ -247,7 +248,10 @@ struct weir_time weir_view_time(const struct weir_view *view);
 
 /* --- following ------------------------------------------------------------------ */
 
-/* Wakes someone when a keyspace has changed. Owned by the watcher. */
+/*
+ * Wakes someone when a keyspace has changed; WEIR_SPACE_STORE: when the log has begun another
+ * segment, so that holds had better move on. Owned by the watcher.
+ */
 struct weir_watch {
     uint32_t space;
     /* Called on the commit thread after publication; must not block. */

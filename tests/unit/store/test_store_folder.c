@@ -418,6 +418,67 @@ static void after_a_failed_sync_the_store_goes_on(void **state)
     weir_fs_destroy(f->options.fs);
 }
 
+/* A transaction that is refused when a key is there. */
+static enum weir_rc run_if_absent(struct weir_op *op, struct weir_view *view, struct weir_err *err)
+{
+    (void)op;
+    struct weir_entry found;
+    enum weir_rc rc = weir_view_get(view, SPACE, WEIR_STR("a"), &found, err);
+    if (rc == WEIR_OK && found.pos.seq != 0) {
+        rc = weir_fail(err, WEIR_E_CONDITION, "it is there");
+    }
+    return rc;
+}
+
+static void refused_done(struct weir_txn *txn)
+{
+    struct fixture *f = txn->arg;
+    struct weir_entry found;
+    weir_assert(
+            weir_store_get(f->store, SPACE, WEIR_STR("a"), &txn->arena, &found, NULL) == WEIR_OK);
+    weir_assert(txn->rc != WEIR_E_CONDITION || found.pos.seq != 0);
+}
+
+/* Nobody learns of a change, not even by being refused, before it is committed. */
+static void a_refusal_waits_for_its_reason(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_simulated_disk *disk = weir_simulated_disk_create();
+    f->options.fs = weir_simulated_disk_fs(disk);
+    f->options.dir = "data";
+    f->options.discard_state = true;
+    open_store(f);
+    for (int fails = 1; fails >= 0; fails--) {
+        struct gate gate;
+        struct outcomes outcomes;
+        sem_init(&outcomes.done, 0, 0);
+        gate_close(&gate, f->store);
+        struct weir_txn *first = weir_txn_create();
+        weir_txn_put(first, SPACE, WEIR_STR("a"), WEIR_STR("1"));
+        submit(f, first, &outcomes);
+        struct weir_txn *refused = weir_txn_create();
+        struct weir_op *op = WEIR_ARENA_NEW(&refused->arena, struct weir_op);
+        op->run = run_if_absent;
+        weir_txn_op(refused, op);
+        refused->done = refused_done;
+        refused->arg = f;
+        weir_store_submit(f->store, refused);
+        struct weir_txn *last = weir_txn_create();
+        submit(f, last, &outcomes);
+        weir_simulated_disk_fail(disk, WEIR_DISK_SYNC, (uint64_t)fails, WEIR_E_IO);
+        gate_open(&gate);
+        await_outcomes(&outcomes, 2);
+        assert_int_equal(first->rc, fails != 0 ? WEIR_E_UNKNOWN_OUTCOME : WEIR_OK);
+        assert_int_equal(refused->rc, fails != 0 ? WEIR_E_CONFLICT : WEIR_E_CONDITION);
+        weir_txn_destroy(first);
+        weir_txn_destroy(refused);
+        weir_txn_destroy(last);
+        sem_destroy(&outcomes.done);
+    }
+    close_store(f);
+    weir_fs_destroy(f->options.fs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +496,7 @@ int main(void)
         CLOSED(a_folder_that_cannot_be_made_is_said),
         CLOSED(a_full_disk_makes_it_read_only),
         CLOSED(after_a_failed_sync_the_store_goes_on),
+        CLOSED(a_refusal_waits_for_its_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
