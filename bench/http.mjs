@@ -1,6 +1,7 @@
 // PutItem and GetItem over HTTP at 1 and 64 connections, against the bare HTTP server (a handler
 // that answers a constant, on the same stack) and dynalite, all in one run and in turns. The load
-// comes from wrk: one thread, random keys of 10,000, every put replaces an item.
+// comes from wrk: one thread, random keys of 10,000, every put replaces an item. On two processors
+// wrk and both of weir's busy threads share what the bare server has to itself but for wrk.
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -105,13 +106,15 @@ export async function run() {
     const key = `${operation} ${connections}`;
     const mine = measured.weir[key];
     const rows = Object.entries(measured).map(([name, of]) => [name, middle(of[key], 'p50_us'), middle(of[key], 'p99_us'),
-      middle(of[key], 'rate'), ratio(mine, of[key], 'rate')]);
+      middle(of[key], 'rate'),
+      ratio(mine, of[key], 'rate'), middle(of[key], 'cpu_us')]);
     table(`${operation === 'put' ? 'PutItem, durable' : 'GetItem'}; 350-byte item, stream of new and old images, `
       + `no index, ${connections} connection${connections > 1 ? 's' : ''}; a durable write of the disk: ${sync.toFixed(0)} us`,
-    ['server', 'median us', 'p99 us', 'requests/s', "weir's rate to it"], rows);
+    ['server', 'median us', 'p99 us', 'requests/s', "weir's rate to it", 'cpu us/request'], rows);
     result('http', {
       operation, connections, item_bytes: 350, stream: 'new_and_old_images', indexes: 0, rounds: ROUNDS, disk_us: sync,
       median_us: middle(mine, 'p50_us'), p99_us: middle(mine, 'p99_us'), rate: middle(mine, 'rate'),
+      cpu_us: middle(mine, 'cpu_us'), bare_cpu_us: middle(measured.bare[key], 'cpu_us'),
       bare_rate: middle(measured.bare[key], 'rate'),
       to_bare: ratio(mine, measured.bare[key], 'rate'),
       to_dynalite_memory: ratio(mine, measured['dynalite in memory'][key], 'rate'),

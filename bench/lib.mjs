@@ -7,8 +7,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  appendFileSync, closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync,
-  writeSync,
+  appendFileSync, closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync,
+  writeFileSync, writeSync,
 } from 'node:fs';
 import http from 'node:http';
 import { loadavg } from 'node:os';
@@ -81,6 +81,14 @@ export function syncMicroseconds(dir) {
   closeSync(fd);
   rmSync(file);
   return median(times);
+}
+
+// Processor time that a program has used so far, all its threads, in microseconds. Unlike rates it
+// hardly depends on what else the machine does.
+export function processorMicroseconds(pid) {
+  return readdirSync(`/proc/${pid}/task`)
+    .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1000)
+    .reduce((sum, microseconds) => sum + microseconds, 0);
 }
 
 export function program(name) {
@@ -188,10 +196,12 @@ export async function startWeir(dir, config = 'tables: {}\n') {
 
 // --- load -----------------------------------------------------------------------------------
 
-// Run wrk with a script of this folder; gives requests a second and latencies in microseconds.
-export function wrk(server, { script, args = [], connections, seconds: time }) {
+// Run wrk with a script of this folder; gives requests a second, latencies and the server's
+// processor time for a request in microseconds.
+export function wrk(server, { script, args = [], connections, seconds }) {
   return new Promise((resolve, reject) => {
-    const child = spawn('wrk', ['-t1', `-c${connections}`, `-d${time}s`, '-s', path.join(ROOT, 'bench', script),
+    const before = processorMicroseconds(server.child.pid);
+    const child = spawn('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', path.join(ROOT, 'bench', script),
       server.endpoint, '--', ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     child.stdout.on('data', (bytes) => {
@@ -208,7 +218,8 @@ export function wrk(server, { script, args = [], connections, seconds: time }) {
         reject(new Error(`wrk: ${measured.errors} failed requests: ${text}`));
         return;
       }
-      resolve(measured);
+      const used = processorMicroseconds(server.child.pid) - before;
+      resolve({ ...measured, cpu_us: used / (measured.rate * seconds) });
     });
   });
 }
