@@ -344,9 +344,28 @@ static struct weir_pos position_after(const struct weir_lane *lane)
     return last->record.pos;
 }
 
+/* Records that failed go to the dead letters, in the same transaction. */
+static enum weir_rc put_dead_letters(struct weir_lane *lane, struct weir_err *err)
+{
+    enum weir_rc rc = WEIR_OK;
+    struct queued *queued = lane->taken.first;
+    bool kept = lane->pipeline->model->dead_letters.n > 0;
+    for (size_t i = 0; kept && rc == WEIR_OK && i < lane->done_count; i++) {
+        if (queued->failed) {
+            rc = weir_dead_letter_put(lane, queued, err);
+        }
+        queued = queued->next;
+    }
+    return rc;
+}
+
 static void submit(struct weir_lane *lane)
 {
     struct weir_err err = { 0 };
+    if (put_dead_letters(lane, &err) != WEIR_OK) {
+        block(lane, &err); /* until their table is there: without it the record would be lost */
+        return;
+    }
     if (weir_batch_prepare(&lane->batch, &err) != WEIR_OK) {
         /* Items were checked when they were put: this is weir's fault, so it must not be lost. */
         block(lane, &err);

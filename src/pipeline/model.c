@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/pipeline_int.h"
 
 /* What `source:` may say. */
 struct source_options {
@@ -146,6 +146,36 @@ static void check_filter(
     }
 }
 
+/* --- dead letters --------------------------------------------------------------------- */
+
+struct failure_options {
+    struct weir_str table;
+};
+
+static const struct weir_option failure_options[] = {
+    { "table", NULL, "the table that keeps them, with the key { pipeline: S, sequence: S }",
+            WEIR_OPTION_STRING, offsetof(struct failure_options, table), 0, 0 },
+    { 0 },
+};
+
+static void check_on_failure(
+        struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct failure_options options = { 0 };
+    if (!weir_conf_options(scope->diagnostics, node, "on_failure", failure_options, &options)) {
+        return;
+    }
+    model->dead_letters = weir_arena_str(&model->arena, options.table);
+    const struct weir_conf *at = weir_conf_get(node, "table");
+    const struct weir_table *table = weir_scope_table(scope, at, options.table);
+    if (table != NULL && !weir_dead_letter_fits(table)) {
+        weir_conf_error(scope->diagnostics, at,
+                "table '%.*s' cannot hold dead letters: its key must be { pipeline: S, sequence: "
+                "S }",
+                WEIR_STR_ARG(options.table));
+    }
+}
+
 /* --- steps ------------------------------------------------------------------------------ */
 
 static void check_step_ids(const struct weir_pipeline_model *model, const struct weir_conf *node,
@@ -188,6 +218,7 @@ struct pipeline_options {
     const struct weir_conf *filter;
     const struct weir_conf *when;
     const struct weir_conf *steps;
+    const struct weir_conf *on_failure;
 };
 
 static const struct weir_option pipeline_options[] = {
@@ -199,6 +230,8 @@ static const struct weir_option pipeline_options[] = {
             offsetof(struct pipeline_options, when), 0, 0 },
     { "steps", NULL, "what is done with the records", WEIR_OPTION_NODE,
             offsetof(struct pipeline_options, steps), 0, 0 },
+    { "on_failure", "", "where records go that cannot be processed: { table: NAME }",
+            WEIR_OPTION_NODE, offsetof(struct pipeline_options, on_failure), 0, 0 },
     { 0 },
 };
 
@@ -232,6 +265,9 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     }
     if (options.when != NULL) {
         model->when = weir_scope_expr(scope, options.when);
+    }
+    if (options.on_failure != NULL) {
+        check_on_failure(model, options.on_failure, scope);
     }
     if (options.steps != NULL) {
         check_steps(model, options.steps, kinds, scope);

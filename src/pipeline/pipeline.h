@@ -61,7 +61,8 @@ struct weir_pipeline_model {
     struct weir_time start_time;
     struct weir_pattern_set *filter; /* NULL: none. All patterns of it are alternatives */
     enum weir_pattern_mode filter_mode;
-    struct weir_expr *when; /* NULL: none */
+    struct weir_expr *when;       /* NULL: none */
+    struct weir_str dead_letters; /* the table that keeps records that failed; empty: none */
     struct weir_step **steps;
     size_t step_count;
     size_t slot_count; /* of events */

@@ -178,6 +178,15 @@ struct weir_pipelines {
     struct weir_post free_post;
 };
 
+/* dead_letter.c: whether a table's key is one for dead letters. */
+bool weir_dead_letter_fits(const struct weir_table *table);
+/*
+ * Add a record that failed to the batch's transaction, as a dead letter.
+ * Errors: WEIR_E_NOT_FOUND (no such table), WEIR_E_INVALID (its key), WEIR_E_IO.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+
 /* filter.c: let a pipeline's filter be matched together with others of its table. */
 void weir_filter_join(struct pipeline *pipeline);
 /* Whether the record passes the filter. */

@@ -1,0 +1,78 @@
+// A record that cannot be processed is kept, whole, and everything else goes on.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import test from 'node:test';
+import { PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { Weir, eventually, program } from './lib/weir.mjs';
+
+const tables = `
+tables:
+  source: { key: { id: S }, stream: new_and_old_images }
+  target: { key: { id: S } }
+`;
+const pipelines = `
+pipelines:
+  copy:
+    source: { table: source }
+    steps:
+      - put: { table: target, item: { id: "\${new.id}", twice: "\${new.value * 2}" } }
+    on_failure: { table: letters }
+`;
+const letters = '  letters: { key: { pipeline: S, sequence: S } }\n';
+
+const put = (weir, Item) => weir.docs.send(new PutCommand({ TableName: 'source', Item }));
+const all = async (weir, TableName) => (await weir.docs.send(new ScanCommand({ TableName }))).Items;
+
+test('a poison record among many ends in the dead letters with its content, and it alone', async () => {
+  const weir = await new Weir({ config: tables + letters + pipelines }).start();
+  try {
+    await Promise.all(Array.from({ length: 100 }, (_, i) => put(weir, { id: `i${i}`, value: i === 42 ? 'poison' : i })));
+    await eventually(async () => (await all(weir, 'target')).length === 99 && (await all(weir, 'letters')).length === 1);
+    const { Items: [letter] } = await weir.docs.send(new QueryCommand({
+      TableName: 'letters', KeyConditionExpression: 'pipeline = :p', ExpressionAttributeValues: { ':p': 'copy' } }));
+    assert.match(letter.error, /^put to target: twice: /);
+    assert.match(letter.fingerprint, /^[0-9a-f]{16}$/);
+    assert.equal(letter.table, 'source');
+    assert.equal(letter.event_name, 'INSERT');
+    assert.deepEqual(letter.keys, { id: 'i42' });
+    const record = JSON.parse(letter.record);
+    assert.equal(record.eventID, letter.event_id);
+    assert.equal(record.dynamodb.SequenceNumber, letter.sequence);
+    assert.deepEqual(record.dynamodb.NewImage, { id: { S: 'i42' }, value: { S: 'poison' } });
+    assert.deepEqual((await all(weir, 'target')).find(({ id }) => id === 'i42'), undefined);
+    await weir.kill();
+    await weir.start();
+    await put(weir, { id: 'later', value: 1 });
+    await eventually(async () => (await all(weir, 'target')).length === 100);
+    assert.equal((await all(weir, 'letters')).length, 1);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('without its table a dead letter waits rather than being lost', async () => {
+  const weir = await new Weir({ config: tables + pipelines }).start();
+  try {
+    await put(weir, { id: 'bad', value: 'poison' });
+    const status = async () => (await weir.request({ method: 'GET', path: '/v1/status' })).json.pipelines[0];
+    await eventually(async () => (await status()).state === 'blocked');
+    assert.match((await status()).reason, /dead letter: .*letters not found/);
+    await weir.stop();
+    await writeFile(weir.configFile, tables + letters + pipelines);
+    await weir.start();
+    await eventually(async () => (await all(weir, 'letters')).length === 1);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('a table that cannot hold them is refused by check', async () => {
+  const weir = new Weir({ config: `${tables}  letters: { key: { id: S } }\n${pipelines}` });
+  await weir.start().catch(() => {});
+  const { status, stdout, stderr } = spawnSync(program(), ['check', '-c', path.join(weir.folder, 'weir.yaml')], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stdout + stderr, /weir\.yaml:\d+:\d+: error: table 'letters' cannot hold dead letters: its key must be \{ pipeline: S, sequence: S \}/);
+});
