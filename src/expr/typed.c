@@ -1,5 +1,6 @@
 #include "expr/typed.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -180,12 +181,15 @@ static enum weir_rc read_scalar(
     }
     struct weir_str zero = weir_arena_str(reader->arena, text);
     char *end = NULL;
+    errno = 0;
     if (weir_str_eq(type, WEIR_STR("int"))) {
         weir_set_int(ret, strtoll(zero.p, &end, 10));
     } else if (weir_str_eq(type, WEIR_STR("uint"))) {
         weir_set_uint(ret, strtoull(zero.p, &end, 10));
+        errno = strchr(zero.p, '-') != NULL ? ERANGE : errno; /* it would wrap around */
     } else if (weir_str_eq(type, WEIR_STR("double"))) {
         weir_set_double(ret, strtod(zero.p, &end));
+        errno = 0; /* too small and too large have values */
     } else if (weir_str_eq(type, WEIR_STR("string"))) {
         weir_set_string(ret, text);
     } else if (weir_str_eq(type, WEIR_STR("type"))) {
@@ -212,8 +216,8 @@ static enum weir_rc read_scalar(
         return weir_fail_at(reader->err, WEIR_E_INVALID, fields->pos, "unknown type '%.*s'",
                 WEIR_STR_ARG(type));
     }
-    bool number = end != NULL;
-    return number && (end == zero.p || *end != '\0') ? bad(reader, fields, "a number") : WEIR_OK;
+    bool number = end == NULL || (end == zero.p + zero.n && zero.n > 0 && errno == 0);
+    return number ? WEIR_OK : bad(reader, fields, "a number of that type");
 }
 
 static enum weir_rc read_time(
