@@ -23,7 +23,13 @@ enum weir_cli_exit {
     WEIR_CLI_UNREACHABLE = 3, /* no weir answers at the endpoint */
 };
 
-enum { WEIR_CLI_ARGUMENTS_MAX = 4 };
+enum { WEIR_CLI_ARGUMENTS_MAX = 4, WEIR_CLI_LIST_MAX = 32 };
+
+/* The values of an option that may be given many times. */
+struct weir_cli_list {
+    const char *all[WEIR_CLI_LIST_MAX];
+    size_t count;
+};
 
 /* Everything that a command line can say. Strings are borrowed from it. */
 struct weir_cli_call {
@@ -45,17 +51,25 @@ struct weir_cli_call {
     const char *filter;
     const char *names;
     const char *values;
+    const char *vars;
+    const char *record;
+    struct weir_cli_list var;
     uint64_t limit;
     bool reverse;
     bool json;
     bool ddb;
+    bool explain;
+    bool item;
+    bool typed;
 };
 
-/* A flag sets a bool, a text a const char *, a number a uint64_t of struct weir_cli_call. */
+/* A flag sets a bool, a text a const char *, a number a uint64_t of struct weir_cli_call; a list
+ * adds to a struct weir_cli_list. */
 enum weir_cli_option_type {
     WEIR_CLI_FLAG,
     WEIR_CLI_TEXT,
     WEIR_CLI_NUMBER,
+    WEIR_CLI_LIST,
 };
 
 struct weir_cli_option {
@@ -90,6 +104,9 @@ extern const struct weir_cli_command weir_cli_get;
 extern const struct weir_cli_command weir_cli_delete;
 extern const struct weir_cli_command weir_cli_query;
 extern const struct weir_cli_command weir_cli_scan;
+extern const struct weir_cli_command weir_cli_match;
+extern const struct weir_cli_command weir_cli_eval;
+extern const struct weir_cli_command weir_cli_explain;
 extern const struct weir_cli_command weir_cli_help;
 extern const struct weir_cli_command weir_cli_version;
 

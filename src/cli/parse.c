@@ -35,6 +35,17 @@ static enum weir_rc unknown_option(const struct reading *reading, struct weir_st
             reading->command->name, WEIR_STR_ARG(name));
 }
 
+static enum weir_rc add_value(const struct reading *reading, const struct weir_cli_option *option,
+        const char *value, struct weir_cli_list *list)
+{
+    if (list->count == WEIR_CLI_LIST_MAX) {
+        return weir_fail(reading->err, WEIR_E_INVALID, "--%s may be given %d times at most",
+                option->name, WEIR_CLI_LIST_MAX);
+    }
+    list->all[list->count++] = value;
+    return WEIR_OK;
+}
+
 static enum weir_rc set_option(
         const struct reading *reading, const struct weir_cli_option *option, const char *value)
 {
@@ -55,6 +66,8 @@ static enum weir_rc set_option(
         }
         memcpy(field, &number, sizeof(number));
         break;
+    case WEIR_CLI_LIST:
+        return add_value(reading, option, value, field);
     }
     return WEIR_OK;
 }
