@@ -2,9 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { folder, program, remove, result, startWeir } from './lib.mjs';
+import { folder, program, remove, result, startWeir, syncMicroseconds } from './lib.mjs';
 
-async function pass(name, args = []) {
+async function pass(name, args = [], more = {}) {
   console.log(`\n${name}`);
   const child = spawn(program(name), args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -18,7 +18,7 @@ async function pass(name, args = []) {
   for (const line of text.split('\n')) {
     if (line.startsWith('{')) {
       const { bench, ...values } = JSON.parse(line);
-      result(bench ?? name.replace('bench_', ''), values);
+      result(bench ?? name.replace('bench_', ''), { ...values, ...more });
     } else {
       console.log(line);
     }
@@ -54,7 +54,9 @@ pipelines:
 export async function reaction() {
   const dir = folder();
   const server = await startWeir(dir, REACTION);
-  await pass('bench_reaction', [String(server.port)]);
+  const disk = syncMicroseconds(dir);
+  console.log(`\na durable write of the disk: ${disk.toFixed(0)} us; a reaction waits for one of its own`);
+  await pass('bench_reaction', [String(server.port)], { disk_us: disk });
   await server.stop();
   remove(dir);
 }
