@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, ROUTES = 4 };
+enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, ROUTES = 5 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -236,6 +236,32 @@ static struct weir_str query_parameter(struct weir_str query, struct weir_str na
     return WEIR_STR("");
 }
 
+/* --- dead letters ---------------------------------------------------------------------------- */
+
+static void handle_redrive(struct weir_http_request *request, void *arg)
+{
+    const struct weir_admin *admin = arg;
+    struct weir_redrive redrive = {
+        .pipeline = query_parameter(request->query, WEIR_STR("pipeline")),
+        .sequence = query_parameter(request->query, WEIR_STR("sequence")),
+        .stale = weir_str_eq(query_parameter(request->query, WEIR_STR("stale")), WEIR_STR("true")),
+    };
+    struct weir_err err;
+    size_t given = 0;
+    size_t stale = 0;
+    enum weir_rc rc =
+            weir_pipelines_redrive(admin->options.pipelines, &redrive, &given, &stale, &err);
+    if (rc != WEIR_OK) {
+        respond_error(request, &err);
+        return;
+    }
+    struct weir_buf body;
+    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_printf(&body, "{\"given\":%zu,\"stale\":%zu}\n", given, stale);
+    respond(request, 200, "application/json", &body);
+    weir_buf_fini(&body);
+}
+
 static void handle_tail(struct weir_http_request *request, void *arg)
 {
     struct weir_admin *admin = arg;
@@ -290,6 +316,7 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
         { WEIR_HTTP_GET, WEIR_STR("/metrics"), handle_metrics, admin, true },
         { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), handle_redrive, admin, false },
     };
     memcpy(admin->routes, routes, sizeof(routes));
     return admin;

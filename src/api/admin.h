@@ -5,6 +5,7 @@
  *     GET /metrics                        Prometheus text
  *     GET /v1/status                      JSON: log, tables, pipelines with their lag
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
+ *     POST /v1/redrive?pipeline=NAME[&sequence=N][&stale=true]  process dead letters again
  *
  * Health and metrics are open; the rest must be signed where credentials are configured.
  * Loop thread only.

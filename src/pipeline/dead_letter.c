@@ -136,3 +136,16 @@ enum weir_rc weir_dead_letter_put(
     struct weir_event event = { .record = &queued->record };
     return weir_lane_put_item(lane, event, table, key, item, err);
 }
+
+enum weir_rc weir_dead_letter_remove(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    const struct weir_table *table = NULL;
+    enum weir_rc rc = weir_lane_table(lane, lane->pipeline->model->dead_letters, &table, err);
+    if (rc != WEIR_OK) {
+        return weir_fail_in(err, rc, "dead letter: ");
+    }
+    struct weir_event event = { .record = &queued->record };
+    struct weir_item none = { 0 };
+    return weir_lane_put_item(lane, event, table, queued->letter, none, err);
+}

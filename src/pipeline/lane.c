@@ -4,7 +4,9 @@
  * consider -> schedule -> run (in parts of CHUNK records, yielding) -> submit -> outcome
  */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
@@ -55,6 +57,37 @@ void weir_queued_clear(struct queued_list *list)
     for (struct queued *q = weir_queued_take(list); q != NULL; q = weir_queued_take(list)) {
         weir_free(q);
     }
+}
+
+static struct weir_str copy_bytes(char **at, struct weir_str bytes)
+{
+    struct weir_str copy = weir_str(*at, bytes.n);
+    if (bytes.n > 0) {
+        memcpy(*at, bytes.p, bytes.n);
+        *at += bytes.n;
+    }
+    return copy;
+}
+
+static struct weir_item copy_item(char **at, struct weir_item item)
+{
+    struct weir_str copy = copy_bytes(at, weir_str(item.p, item.n));
+    return (struct weir_item){ copy.p, copy.n };
+}
+
+struct queued *weir_queued_create(
+        const struct weir_record *record, struct weir_str key, uint8_t hops, struct weir_str letter)
+{
+    size_t bytes = record->keys.n + record->old_image.n + record->new_image.n + key.n + letter.n;
+    struct queued *queued = weir_alloc(sizeof(*queued) + bytes);
+    char *at = (char *)(queued + 1);
+    *queued = (struct queued){ .record = *record, .bytes = bytes, .hops = hops };
+    queued->key = copy_bytes(&at, key);
+    queued->letter = copy_bytes(&at, letter);
+    queued->record.keys = copy_item(&at, record->keys);
+    queued->record.old_image = copy_item(&at, record->old_image);
+    queued->record.new_image = copy_item(&at, record->new_image);
+    return queued;
 }
 
 /* --- what steps see ----------------------------------------------------------------- */
@@ -206,6 +239,24 @@ static void take_batch(struct weir_lane *lane)
     lane->waiting_since = weir_clock_wall(clock);
 }
 
+uint32_t weir_key_slot(struct weir_str key)
+{
+    return (uint32_t)(weir_hash64(0, key.p, key.n) >> 58);
+}
+
+struct weir_lane *weir_shard_lane(struct shard *shard, struct weir_str key)
+{
+    return &shard->lanes[weir_key_slot(key) * shard->lane_count / WEIR_PIPELINE_SLOTS];
+}
+
+void weir_lane_give(struct weir_lane *lane, struct queued *queued)
+{
+    if (lane->waiting.count == 0) {
+        lane->waiting_since = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
+    }
+    weir_queued_add(&lane->waiting, queued);
+}
+
 void weir_lane_consider(struct weir_lane *lane)
 {
     if (lane->phase == LANE_WAITING && batch_is_due(lane)) {
@@ -337,14 +388,19 @@ static struct weir_pos position_after(const struct weir_lane *lane)
     if (lane->next == NULL && lane->waiting.count == 0) {
         return weir_log_reader_pos(lane->shard->reader);
     }
-    const struct queued *last = lane->taken.first;
-    for (size_t i = 1; i < lane->done_count; i++) {
-        last = last->next;
+    struct weir_pos position = lane->position;
+    const struct queued *queued = lane->taken.first;
+    for (size_t i = 0; i < lane->done_count; i++, queued = queued->next) {
+        /* One that came back from the dead letters says nothing about how far the lane is. */
+        position = queued->letter.n == 0 ? queued->record.pos : position;
     }
-    return last->record.pos;
+    return position;
 }
 
-/* Records that failed go to the dead letters, in the same transaction. */
+/*
+ * Records that failed go to the dead letters, and letters whose record is through go, in the
+ * same transaction.
+ */
 static enum weir_rc put_dead_letters(struct weir_lane *lane, struct weir_err *err)
 {
     enum weir_rc rc = WEIR_OK;
@@ -353,6 +409,8 @@ static enum weir_rc put_dead_letters(struct weir_lane *lane, struct weir_err *er
     for (size_t i = 0; kept && rc == WEIR_OK && i < lane->done_count; i++) {
         if (queued->failed) {
             rc = weir_dead_letter_put(lane, queued, err);
+        } else if (queued->letter.n > 0) {
+            rc = weir_dead_letter_remove(lane, queued, err);
         }
         queued = queued->next;
     }

@@ -18,6 +18,7 @@ struct queued {
     struct weir_record record;
     struct weir_str key; /* encoded key of the item */
     size_t bytes;
+    struct weir_str letter; /* key of the dead letter it came back from; empty: from the stream */
     uint8_t hops;
     bool failed; /* a step could not process it: left out of the batch */
     struct weir_err err;
@@ -30,6 +31,9 @@ struct queued_list {
     size_t bytes;
 };
 
+/* A record with copies of its bytes, in one block. */
+struct queued *weir_queued_create(const struct weir_record *record, struct weir_str key,
+        uint8_t hops, struct weir_str letter);
 void weir_queued_init(struct queued_list *list);
 void weir_queued_add(struct queued_list *list, struct queued *queued);
 struct queued *weir_queued_take(struct queued_list *list);
@@ -187,6 +191,10 @@ bool weir_dead_letter_fits(const struct weir_table *table);
 WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
         struct weir_lane *lane, struct queued *queued, struct weir_err *err);
 
+/* dead_letter.c: take away the letter of a record that is through. Errors: as above. */
+WEIR_MUST_CHECK enum weir_rc weir_dead_letter_remove(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+
 /* filter.c: let a pipeline's filter be matched together with others of its table. */
 void weir_filter_join(struct pipeline *pipeline);
 /* Whether the record passes the filter. */
@@ -197,6 +205,11 @@ void weir_filter_destroy_all(struct weir_pipelines *pipelines);
 void weir_lane_init(struct weir_lane *lane, struct shard *shard, uint32_t first_slot,
         uint32_t slot_count, struct weir_pos position);
 void weir_lane_fini(struct weir_lane *lane);
+/* The key slot of an item's encoded key, and the lane of its shard that has it. */
+uint32_t weir_key_slot(struct weir_str key);
+struct weir_lane *weir_shard_lane(struct shard *shard, struct weir_str key);
+/* Let a record wait in the lane, which takes it. */
+void weir_lane_give(struct weir_lane *lane, struct queued *queued);
 /* See whether the lane has a batch to run, and queue it. */
 void weir_lane_consider(struct weir_lane *lane);
 /* What blocked it may be gone: try again. */

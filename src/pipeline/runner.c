@@ -40,36 +40,6 @@ static bool shard_has_room(const struct shard *shard)
     return true;
 }
 
-static struct weir_str copy_bytes(char **at, struct weir_str bytes)
-{
-    struct weir_str copy = weir_str(*at, bytes.n);
-    if (bytes.n > 0) {
-        memcpy(*at, bytes.p, bytes.n);
-        *at += bytes.n;
-    }
-    return copy;
-}
-
-static struct weir_item copy_item(char **at, struct weir_item item)
-{
-    struct weir_str copy = copy_bytes(at, weir_str(item.p, item.n));
-    return (struct weir_item){ copy.p, copy.n };
-}
-
-static struct queued *copy_record(
-        const struct weir_record *record, const struct weir_change *change)
-{
-    size_t bytes = record->keys.n + record->old_image.n + record->new_image.n + change->key.n;
-    struct queued *queued = weir_alloc(sizeof(*queued) + bytes);
-    char *at = (char *)(queued + 1);
-    *queued = (struct queued){ .record = *record, .bytes = bytes, .hops = change->hops };
-    queued->key = copy_bytes(&at, change->key);
-    queued->record.keys = copy_item(&at, record->keys);
-    queued->record.old_image = copy_item(&at, record->old_image);
-    queued->record.new_image = copy_item(&at, record->new_image);
-    return queued;
-}
-
 /* Whether `when` holds; an error counts as yes with the error kept, so that it is reported. */
 static bool condition_passes(
         struct pipeline *pipeline, const struct weir_record *record, struct weir_err *ret_err)
@@ -104,7 +74,7 @@ static void hand_to_lane(
         struct shard *shard, const struct weir_change *change, struct weir_time time)
 {
     struct pipeline *pipeline = shard->pipeline;
-    uint32_t slot = (uint32_t)(weir_hash64(0, change->key.p, change->key.n) >> 58);
+    uint32_t slot = weir_key_slot(change->key);
     if (change->pos.seq <= shard->skip[slot].seq) {
         return; /* done before the last stop, by a lane that was ahead of others */
     }
@@ -115,7 +85,7 @@ static void hand_to_lane(
         weir_counter_add(pipeline->filtered, 1);
         return;
     }
-    struct queued *queued = copy_record(&record, change);
+    struct queued *queued = weir_queued_create(&record, change->key, change->hops, WEIR_STR(""));
     if (change->hops >= WEIR_PIPELINE_HOPS_MAX) {
         weir_fail(&err, WEIR_E_LIMIT, "it came through %d pipelines: they write in a circle",
                 WEIR_PIPELINE_HOPS_MAX);
@@ -124,11 +94,7 @@ static void hand_to_lane(
         queued->failed = true;
         queued->err = err;
     }
-    struct weir_lane *lane = &shard->lanes[slot * shard->lane_count / WEIR_PIPELINE_SLOTS];
-    if (lane->waiting.count == 0) {
-        lane->waiting_since = weir_clock_wall(weir_loop_clock(pipeline->all->loop));
-    }
-    weir_queued_add(&lane->waiting, queued);
+    weir_lane_give(weir_shard_lane(shard, change->key), queued);
 }
 
 /* The log went on without us: say so once, and go on with what is left. */
@@ -736,6 +702,10 @@ static void write_status(const struct pipeline *pipeline, struct weir_buf *buf)
             (unsigned long long)atomic_load(&pipeline->conflicts->value),
             (unsigned long long)lag.waiting, (long long)age_of(pipeline, &lag),
             is_at_end(pipeline) && lag.waiting == 0 ? "true" : "false");
+    if (pipeline->model->dead_letters.n > 0) {
+        weir_buf_z(buf, ",\"dead_letters\":");
+        weir_json_write_string(buf, pipeline->model->dead_letters);
+    }
     if (reason[0] != '\0') {
         weir_buf_z(buf, ",\"reason\":");
         weir_json_write_string(buf, weir_str_z(reason));

@@ -301,7 +301,7 @@ enum weir_rc weir_shape_item(const struct weir_shape *shape, const struct weir_e
     }
     struct weir_item_builder *builder = weir_item_begin(frame->arena);
     for (size_t i = 0; i < shape->count; i++) {
-        struct weir_expr_value value;
+        struct weir_expr_value value = { 0 };
         enum weir_rc rc = weir_shape_eval(shape->members[i], frame, &value, err);
         if (rc == WEIR_OK && !is_none(&value)) {
             weir_item_name(builder, shape->names[i]);
