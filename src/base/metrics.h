@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 
 struct weir_metrics; /* the set */
 
@@ -54,6 +55,36 @@ struct weir_histogram *weir_metrics_histogram(struct weir_metrics *metrics, cons
 
 /* Write all metrics as text, grouped by name in the order of first creation. */
 void weir_metrics_write(struct weir_metrics *metrics, struct weir_buf *buf);
+
+enum weir_metric_kind {
+    WEIR_METRIC_COUNTER,
+    WEIR_METRIC_GAUGE,
+    WEIR_METRIC_HISTOGRAM,
+};
+
+/* A label to find metrics by; both texts as they are, not escaped. */
+struct weir_metric_label {
+    struct weir_str name;
+    struct weir_str value;
+};
+
+/* What the metrics of one name show together. */
+struct weir_metric_reading {
+    enum weir_metric_kind kind;
+    size_t series; /* how many there are; 0: the rest means nothing */
+    double least;  /* of the values; histograms: of the sums, as below */
+    double most;
+    double sum;     /* of the values; histograms: of what was observed, scaled as it is shown */
+    uint64_t count; /* histograms: observations */
+};
+
+/*
+ * Read the metrics of a name that have all of some labels (they may have more). The name of a
+ * histogram with "_count" or "_sum" behind it reads that number, as a counter. Any thread.
+ */
+void weir_metrics_read(struct weir_metrics *metrics, struct weir_str name,
+        const struct weir_metric_label *labels, size_t label_count,
+        struct weir_metric_reading *ret_reading);
 
 static inline void weir_counter_add(struct weir_counter *counter, uint64_t n)
 {

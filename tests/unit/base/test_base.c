@@ -198,6 +198,54 @@ static void seeded_randomness_repeats(void **state)
     assert_int_equal(uuid[14], '4');
 }
 
+static struct weir_metric_reading read_metric(struct weir_metrics *metrics, const char *name,
+        const struct weir_metric_label *labels, size_t label_count)
+{
+    struct weir_metric_reading reading;
+    weir_metrics_read(metrics, weir_str_z(name), labels, label_count, &reading);
+    return reading;
+}
+
+static void metrics_are_read_by_name_and_labels(void **state)
+{
+    (void)state;
+    struct weir_metrics *metrics = weir_metrics_create();
+    weir_counter_add(weir_metrics_counter(metrics, "a_total", "p=\"x\",q=\"1\"", "A"), 3);
+    weir_counter_add(
+            weir_metrics_counter(metrics, "a_total", "p=\"y\\\\\\\"\\n,q=\",q=\"1\"", "A"), 5);
+    weir_gauge_set(weir_metrics_gauge(metrics, "b", NULL, "B"), -7);
+    struct weir_histogram *h = weir_metrics_histogram(metrics, "c_seconds", "p=\"x\"", "C", 1, 0.5);
+    weir_histogram_add(h, 4);
+    weir_histogram_add(h, 6);
+
+    struct weir_metric_reading all = read_metric(metrics, "a_total", NULL, 0);
+    assert_int_equal(all.series, 2);
+    assert_int_equal(all.kind, WEIR_METRIC_COUNTER);
+    assert_true(all.least == 3 && all.most == 5 && all.sum == 8);
+
+    const struct weir_metric_label x[] = { { WEIR_STR("q"), WEIR_STR("1") },
+        { WEIR_STR("p"), WEIR_STR("x") } };
+    assert_true(read_metric(metrics, "a_total", x, 2).sum == 3);
+    const struct weir_metric_label y = { WEIR_STR("p"), WEIR_STR("y\\\"\n,q=") };
+    assert_true(read_metric(metrics, "a_total", &y, 1).sum == 5);
+    const struct weir_metric_label part = { WEIR_STR("p"), WEIR_STR("y") };
+    assert_int_equal(read_metric(metrics, "a_total", &part, 1).series, 0);
+    const struct weir_metric_label other = { WEIR_STR("r"), WEIR_STR("x") };
+    assert_int_equal(read_metric(metrics, "a_total", &other, 1).series, 0);
+    assert_int_equal(read_metric(metrics, "a", NULL, 0).series, 0);
+    assert_int_equal(read_metric(metrics, "b", &other, 1).series, 0);
+
+    struct weir_metric_reading b = read_metric(metrics, "b", NULL, 0);
+    assert_true(b.kind == WEIR_METRIC_GAUGE && b.sum == -7 && b.most == -7);
+    struct weir_metric_reading c = read_metric(metrics, "c_seconds", x + 1, 1);
+    assert_true(c.kind == WEIR_METRIC_HISTOGRAM && c.count == 2 && c.sum == 5);
+    c = read_metric(metrics, "c_seconds_count", NULL, 0);
+    assert_true(c.kind == WEIR_METRIC_COUNTER && c.sum == 2);
+    assert_true(read_metric(metrics, "c_seconds_sum", NULL, 0).sum == 5);
+    assert_int_equal(read_metric(metrics, "c_seconds_bucket", NULL, 0).series, 0);
+    weir_metrics_destroy(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_jumps_ahead_is_not_trusted),
         cmocka_unit_test(memory_files_behave_like_files),
         cmocka_unit_test(metrics_are_prometheus_text),
+        cmocka_unit_test(metrics_are_read_by_name_and_labels),
         cmocka_unit_test(seeded_randomness_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
