@@ -61,7 +61,7 @@ static enum weir_rc write_format(struct weir_fs *fs, const char *dir, struct wei
     return rc;
 }
 
-static enum weir_rc check_format(const char *dir, char *text, struct weir_err *err)
+static enum weir_rc check_format(const char *dir, const char *text, struct weir_err *err)
 {
     unsigned version = 0;
     uint64_t features = 0;

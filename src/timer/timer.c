@@ -140,7 +140,7 @@ static enum weir_rc find_due(
     for (weir_cursor_first(cursor); !due->more; weir_cursor_next(cursor)) {
         struct weir_str key;
         struct weir_entry entry;
-        struct weir_timer timer;
+        struct weir_timer timer = { 0 };
         bool have = false;
         rc = weir_cursor_get(cursor, &key, &entry, &have, err);
         if (rc != WEIR_OK || !have) {

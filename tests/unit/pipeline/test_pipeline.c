@@ -69,12 +69,12 @@ static void order_is_kept_for_each_key(void **state)
     }
     run_until(b, all_is_done);
     assert_int_equal(status_sum(b, "records"), IDS * ROUNDS);
-    int last[IDS] = { 0 };
+    long last[IDS] = { 0 };
     follow(b->f, "out");
     for (const char *r = next_record(b->f); r[0] != '\0'; r = next_record(b->f)) {
         const char *new = strstr(r, "->");
-        int id = atoi(strstr(new, "'id':{'S':'") + 11);
-        int n = atoi(strstr(new, "'n':{'N':'") + 10);
+        long id = strtol(strstr(new, "'id':{'S':'") + 11, NULL, 10);
+        long n = strtol(strstr(new, "'n':{'N':'") + 10, NULL, 10);
         assert_true(n > last[id]);
         last[id] = n;
     }
@@ -239,7 +239,7 @@ static void a_source_may_be_dropped_and_made_again(void **state)
         for (int i = 0; i < 100; i++) {
             put_n(b, "orders", weir_arena_printf(&arena, "%d-%d", round, i).p, i);
         }
-        run_turns(b, (uint64_t)(round * 5)); /* lanes are at work, most often */
+        run_turns(b, 5 * (uint64_t)round); /* lanes are at work, most often */
         assert_int_equal(drop(b->f, "orders"), WEIR_OK);
         if (round % 2 == 0) {
             run_until(b, waits_for_source);

@@ -215,7 +215,7 @@ static void random_job(struct model *model, struct job *job)
  */
 static bool commit_some(struct model *model)
 {
-    struct job jobs[GROUP_MAX];
+    struct job jobs[GROUP_MAX] = { 0 };
     struct outcomes outcomes;
     struct gate gate;
     size_t count = 1 + weir_random_below(&model->random, GROUP_MAX);
@@ -361,7 +361,8 @@ static bool run_fault(uint64_t seed, enum weir_disk_operation operation, uint64_
     snprintf(model->what, sizeof(model->what), "seed %llu, operation %d fails at %llu",
             (unsigned long long)seed, (int)operation, (unsigned long long)nth);
     weir_simulated_disk_fail(model->disk, operation, nth, WEIR_E_IO);
-    if (!try_open(model, &err) && !try_open(model, &err)) {
+    bool opened = try_open(model, &err);
+    if (!opened && !try_open(model, &err)) { /* the second time nothing fails */
         fail_msg("%s: %s", model->what, err.msg);
     }
     int failures = 0;
