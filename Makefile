@@ -88,7 +88,10 @@ fmt: $(SETUP)
 check-fmt: $(SETUP)
 	@$(PYTHON) tools/check_format.py
 
+# The folder was set up with the PREFIX of that time.
 install: build
+	@grep -q '"name": "prefix", "value": "$(PREFIX)"' $(BUILD)/release/meson-info/intro-buildoptions.json || \
+		{ meson configure $(BUILD)/release -Dprefix=$(PREFIX) && ninja -C $(BUILD)/release; }
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD)/release --no-rebuild
 
 clean:

@@ -28,7 +28,9 @@ if [ -n "$missing" ]; then
     sudo=
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null 2>&1; then
-            echo "setup: run as root: apt-get install$missing" >&2
+            echo "setup: Debian packages are missing, and installing them needs root or sudo." \
+                "Run this as root, then make again:" >&2
+            echo "  apt-get update && apt-get install --no-install-recommends$missing" >&2
             exit 1
         fi
         sudo=sudo
