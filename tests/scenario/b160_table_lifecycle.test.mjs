@@ -6,7 +6,7 @@ import {
   CreateTableCommand, DeleteTableCommand, DescribeTableCommand, DescribeTimeToLiveCommand,
   GetItemCommand, ListTablesCommand, PutItemCommand, UpdateTableCommand, UpdateTimeToLiveCommand,
 } from '@aws-sdk/client-dynamodb';
-import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { eventually, startWeir } from './lib/weir.mjs';
 import { allItems, createTable, deleteTable, fails, tableRequest } from './lib/tables.mjs';
 
