@@ -16,6 +16,7 @@ enum weir_lock_class {
     WEIR_LOCK_COMMIT = 20,       /* store/: the commit queue */
     WEIR_LOCK_COMMIT_STATE = 21, /* store/: whether commits fail */
     WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
+    WEIR_LOCK_QUEUES = 23,       /* queue/: the catalogue, and what queues tell their thread */
     WEIR_LOCK_TABLES = 24,       /* table/: the catalogue */
     WEIR_LOCK_WAIT = 25,         /* store/: someone who waits for a commit */
     WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */

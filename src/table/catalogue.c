@@ -10,7 +10,8 @@
 #include "base/random.h"
 #include "table/table_int.h"
 
-/* Keys of the catalogue: "n" for the next free keyspace number, "t" and a table's name. */
+/* Keys of the catalogue: "n" for the next free keyspace number, "t" and a table's name; others
+ * belong to other modules ("q": queue/). */
 static const struct weir_str next_space_key = { "n", 1 };
 
 static struct weir_str entry_name(struct weir_arena *arena, struct weir_str name)
@@ -373,8 +374,8 @@ static void write_table(struct weir_view *view, const struct weir_table *table)
             view, WEIR_SPACE_CATALOGUE, entry_name(arena, table->name), weir_str(item.p, item.n));
 }
 
-static enum weir_rc take_spaces(
-        struct weir_view *view, struct weir_table *table, struct weir_err *err)
+enum weir_rc weir_tables_take_spaces(
+        struct weir_view *view, uint32_t count, uint32_t *ret_first, struct weir_err *err)
 {
     struct weir_entry entry;
     enum weir_rc rc = weir_view_get(view, WEIR_SPACE_CATALOGUE, next_space_key, &entry, err);
@@ -385,13 +386,26 @@ static enum weir_rc take_spaces(
     if (entry.value.n == sizeof(next)) {
         memcpy(&next, entry.value.p, sizeof(next));
     }
+    *ret_first = next;
+    next += count;
+    struct weir_str value =
+            weir_arena_str(weir_view_arena(view), weir_str((const char *)&next, sizeof(next)));
+    weir_view_put(view, WEIR_SPACE_CATALOGUE, next_space_key, value);
+    return WEIR_OK;
+}
+
+static enum weir_rc take_spaces(
+        struct weir_view *view, struct weir_table *table, struct weir_err *err)
+{
+    uint32_t next = 0;
+    enum weir_rc rc = weir_tables_take_spaces(view, 1 + (uint32_t)table->index_count, &next, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
     table->space = next++;
     for (size_t i = 0; i < table->index_count; i++) {
         table->indexes[i].space = next++;
     }
-    struct weir_str value =
-            weir_arena_str(weir_view_arena(view), weir_str((const char *)&next, sizeof(next)));
-    weir_view_put(view, WEIR_SPACE_CATALOGUE, next_space_key, value);
     return WEIR_OK;
 }
 
