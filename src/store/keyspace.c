@@ -73,7 +73,7 @@ static rocksdb_options_t *make_options(struct weir_keyspaces *spaces, uint64_t m
     rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.02);
     rocksdb_options_set_max_background_jobs(options, 2);
     set_levels(options);
-    rocksdb_options_set_max_file_opening_threads(options, 1); /* 16 threads cost a start 4 ms */
+    rocksdb_options_set_max_file_opening_threads(options, 1); /* else 16 are started and ended */
     rocksdb_options_set_keep_log_file_num(options, 2);
     rocksdb_options_set_max_log_file_size(options, 1024 * 1024);
     rocksdb_options_set_info_log_level(options, 3); /* errors */
