@@ -66,6 +66,25 @@ static void values_in_all_forms(void **state)
     assert_string_equal(call.listen, "");
 }
 
+static void options_that_may_be_given_again(void **state)
+{
+    (void)state;
+    struct weir_cli_call call;
+    assert_right("eval", &call, "a", "--var", "a=1", "--var=b=2");
+    assert_int_equal(call.var.count, 2);
+    assert_string_equal(call.var.all[0], "a=1");
+    assert_string_equal(call.var.all[1], "b=2");
+    struct weir_cli_list full = { .count = WEIR_CLI_LIST_MAX - 1 };
+    char *word = (char *)(uintptr_t) "--var=x=1";
+    char *words[] = { word, word };
+    struct weir_err err = { 0 };
+    call = (struct weir_cli_call){ .var = full };
+    assert_int_equal(weir_cli_parse(weir_cli_find("eval"), 1, words, &call, &err), WEIR_OK);
+    call = (struct weir_cli_call){ .var = full };
+    assert_int_equal(weir_cli_parse(weir_cli_find("eval"), 2, words, &call, &err), WEIR_E_INVALID);
+    assert_string_equal(err.msg, "--var may be given 32 times at most");
+}
+
 static void dashes_end_options(void **state)
 {
     (void)state;
@@ -132,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(values_in_all_forms),
+        cmocka_unit_test(options_that_may_be_given_again),
         cmocka_unit_test(dashes_end_options),
         cmocka_unit_test(help_needs_no_arguments),
         cmocka_unit_test(wrong_lines),
