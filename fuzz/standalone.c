@@ -1,7 +1,8 @@
 /*
  * Runs a fuzz target without a fuzzer: every file given, and every file of every folder given,
- * goes through LLVMFuzzerTestOneInput once, and so does the empty input. For compilers without
- * libFuzzer, and to run the corpora as tests.
+ * goes through LLVMFuzzerTestOneInput once, and so does the empty input; then come MUTANTS
+ * changed copies of each, the same ones in every run. For compilers without libFuzzer, and to run
+ * the corpora as tests. FUZZ_SEED gives other mutants.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -12,7 +13,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { MUTANTS = 400, GROWTH = 64 };
+
 static unsigned long inputs;
+static uint64_t state = 1; /* of the mutants' randomness */
 
 /* Run one input. It is copied to its exact size, so that a sanitizer sees a read past its end. */
 static void run_bytes(const uint8_t *data, size_t size)
@@ -27,6 +31,67 @@ static void run_bytes(const uint8_t *data, size_t size)
     LLVMFuzzerTestOneInput(copy, size);
     free(copy);
     inputs++;
+}
+
+static uint64_t below(uint64_t bound)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % bound;
+}
+
+/* Change one thing: a bit, a byte, a run of bytes copied, cut out or doubled. */
+static size_t mutate(uint8_t *data, size_t size, size_t room)
+{
+    static const uint8_t telling[] = { 0, 1, 0x7f, 0x80, 0xff, '"', '\\', '{', '}', '[', ']', ',',
+        ':', '$', '(', ')', '*', '-', '.', '0', '9', 'e', '\n', ' ' };
+    if (size == 0) {
+        data[0] = telling[below(sizeof telling)];
+        return 1;
+    }
+    size_t at = below(size);
+    size_t run = 1 + below(size - at < GROWTH ? size - at : GROWTH);
+    switch (below(6)) {
+    case 0:
+        data[at] ^= (uint8_t)(1u << below(8));
+        return size;
+    case 1:
+        data[at] = telling[below(sizeof telling)];
+        return size;
+    case 2:
+        memmove(data + at, data + at + run, size - at - run);
+        return size - run;
+    case 3:
+        memmove(data + at, data + below(size - run + 1), run);
+        return size;
+    case 4:
+        return at; /* cut off the end */
+    default:
+        if (size + run > room) {
+            return size;
+        }
+        memmove(data + at + run, data + at, size - at);
+        return size + run;
+    }
+}
+
+static void run_mutants(const uint8_t *data, size_t size)
+{
+    size_t room = size + (size_t)8 * GROWTH;
+    uint8_t *mutant = malloc(room);
+    if (mutant == NULL) {
+        abort();
+    }
+    for (int i = 0; i < MUTANTS; i++) {
+        if (size > 0) {
+            memcpy(mutant, data, size);
+        }
+        size_t n = size;
+        for (uint64_t changes = 1 + below(6); changes > 0; changes--) {
+            n = mutate(mutant, n, room);
+        }
+        run_bytes(mutant, n);
+    }
+    free(mutant);
 }
 
 static int run_file(const char *path)
@@ -52,6 +117,7 @@ static int run_file(const char *path)
         abort();
     }
     run_bytes(data, size);
+    run_mutants(data, size);
     free(data);
     return 0;
 }
@@ -84,6 +150,8 @@ static int run_folder(const char *path)
 int main(int argc, char **argv)
 {
     int failed = 0;
+    const char *seed = getenv("FUZZ_SEED");
+    state = seed != NULL ? strtoull(seed, NULL, 10) : 1;
     run_bytes(NULL, 0);
     for (int i = 1; i < argc; i++) {
         struct stat info;
