@@ -109,18 +109,20 @@ static enum weir_rc answer(void *arg, struct weir_str line, struct weir_arena *a
     bool yes = false;
     weir_json_init(&json, line, arena, WEIR_JSON_MAX_DEPTH);
     enum weir_rc rc = weir_cli_each_member(&json, take_member, &question, err);
-    if (rc == WEIR_OK && question.pattern.p == NULL) {
-        rc = weir_fail(err, WEIR_E_INVALID, "the line has no pattern");
+    if (rc != WEIR_OK) {
+        return rc;
     }
-    if (rc == WEIR_OK && (rc = take_pattern(matching, question.pattern, err)) != WEIR_OK) {
+    if (question.pattern.p == NULL) {
+        return weir_fail(err, WEIR_E_INVALID, "the line has no pattern");
+    }
+    rc = take_pattern(matching, question.pattern, err);
+    if (rc != WEIR_OK) {
         return weir_fail_in(err, rc, "pattern: ");
     }
-    if (rc == WEIR_OK && question.event.p == NULL) {
-        rc = weir_fail(err, WEIR_E_INVALID, "the line has no event");
+    if (question.event.p == NULL) {
+        return weir_fail(err, WEIR_E_INVALID, "the line has no event");
     }
-    if (rc == WEIR_OK) {
-        rc = match(matching, question.event, arena, &yes, err);
-    }
+    rc = match(matching, question.event, arena, &yes, err);
     if (rc == WEIR_OK) {
         weir_buf_z(out, yes ? "true" : "false");
     }

@@ -181,7 +181,7 @@ static enum weir_rc read_region(struct reader *reader, enum weir_json_token toke
 static enum weir_rc read_arn(struct reader *reader, enum weir_json_token token)
 {
     static const char before[] = ":table/";
-    struct weir_str arn = { 0 };
+    struct weir_str arn = WEIR_STR("");
     enum weir_rc rc = read_text(reader, token, &arn);
     if (rc != WEIR_OK) {
         return rc;
