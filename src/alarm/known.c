@@ -1,0 +1,49 @@
+/* The metrics that weir has: what `weir check` compares an alarm's metric with. */
+#include "alarm/alarm_int.h"
+
+const struct weir_known_metric weir_known_metrics[] = {
+    { "weir_alarm_state", WEIR_METRIC_GAUGE, "alarm" },
+    { "weir_commit_group_size", WEIR_METRIC_HISTOGRAM, NULL },
+    { "weir_commits_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_http_connections", WEIR_METRIC_GAUGE, NULL },
+    { "weir_http_received_bytes_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_http_refused_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_http_requests_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_http_sent_bytes_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_log_bytes", WEIR_METRIC_GAUGE, NULL },
+    { "weir_log_group_bytes", WEIR_METRIC_HISTOGRAM, NULL },
+    { "weir_log_segments", WEIR_METRIC_GAUGE, NULL },
+    { "weir_log_sync_seconds", WEIR_METRIC_HISTOGRAM, NULL },
+    { "weir_pipeline_batch_records", WEIR_METRIC_HISTOGRAM, "pipeline" },
+    { "weir_pipeline_batches_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_conflicts_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_duration_seconds", WEIR_METRIC_HISTOGRAM, "pipeline" },
+    { "weir_pipeline_errors_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_filtered_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_oldest_unprocessed_milliseconds", WEIR_METRIC_GAUGE, "pipeline" },
+    { "weir_pipeline_records_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_waiting_records", WEIR_METRIC_GAUGE, "pipeline" },
+    { "weir_request_seconds", WEIR_METRIC_HISTOGRAM, NULL },
+    { "weir_requests_total", WEIR_METRIC_COUNTER, "op" },
+    { "weir_transaction_conflicts_total", WEIR_METRIC_COUNTER, NULL },
+    { "weir_transactions_total", WEIR_METRIC_COUNTER, NULL },
+    { 0 },
+};
+
+bool weir_known_metric_find(struct weir_str name, struct weir_known_metric *ret_metric)
+{
+    for (const struct weir_known_metric *m = weir_known_metrics; m->name != NULL; m++) {
+        struct weir_str own = weir_str_z(m->name);
+        if (!weir_str_starts(name, own)) {
+            continue;
+        }
+        struct weir_str rest = weir_str(name.p + own.n, name.n - own.n);
+        bool part = weir_str_eq(rest, WEIR_STR("_count")) || weir_str_eq(rest, WEIR_STR("_sum"));
+        if (rest.n == 0 || (part && m->kind == WEIR_METRIC_HISTOGRAM)) {
+            *ret_metric = *m;
+            ret_metric->kind = rest.n == 0 ? m->kind : WEIR_METRIC_COUNTER;
+            return true;
+        }
+    }
+    return false;
+}
