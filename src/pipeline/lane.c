@@ -397,6 +397,12 @@ static struct weir_pos position_after(const struct weir_lane *lane)
     return position;
 }
 
+/* Whether the pipeline itself said that the record is to be left out. */
+static bool was_skipped(const struct queued *queued)
+{
+    return queued->failed && queued->err.code == WEIR_E_CONDITION;
+}
+
 /*
  * Records that failed go to the dead letters, and letters whose record is through go, in the
  * same transaction.
@@ -407,7 +413,7 @@ static enum weir_rc put_dead_letters(struct weir_lane *lane, struct weir_err *er
     struct queued *queued = lane->taken.first;
     bool kept = lane->pipeline->model->dead_letters.n > 0;
     for (size_t i = 0; kept && rc == WEIR_OK && i < lane->done_count; i++) {
-        if (queued->failed) {
+        if (queued->failed && !was_skipped(queued)) {
             rc = weir_dead_letter_put(lane, queued, err);
         } else if (queued->letter.n > 0) {
             rc = weir_dead_letter_remove(lane, queued, err);
@@ -506,14 +512,18 @@ static void release(struct weir_lane *lane)
 {
     struct pipeline *pipeline = lane->pipeline;
     size_t failed = 0;
+    size_t left_out = 0;
     for (size_t i = 0; i < lane->done_count; i++) {
         struct queued *queued = weir_queued_take(&lane->taken);
-        if (queued->failed) {
+        bool skipped = was_skipped(queued);
+        if (queued->failed && !skipped) {
             report_failed(lane, queued);
             failed++;
         }
+        left_out += skipped;
         weir_free(queued);
     }
+    weir_counter_add(pipeline->filtered, left_out);
     weir_counter_add(pipeline->records, lane->done_count);
     weir_counter_add(pipeline->errors, failed);
     weir_counter_add(pipeline->batches, 1);

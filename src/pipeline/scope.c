@@ -120,6 +120,14 @@ enum shape_kind {
     SHAPE_TEMPLATE,
     SHAPE_LIST,
     SHAPE_MAP,
+    SHAPE_GUARDED, /* members[0], and what happens when it has no value */
+};
+
+/* What a value that cannot be evaluated means for its record. */
+enum on_error {
+    ON_ERROR_FAIL,
+    ON_ERROR_SKIP,    /* the record is left out, quietly */
+    ON_ERROR_DEFAULT, /* members[1] instead */
 };
 
 struct weir_shape {
@@ -129,6 +137,7 @@ struct weir_shape {
     struct weir_str *names; /* MAP; owned with their text */
     struct weir_shape **members;
     size_t count;
+    enum on_error on_error; /* GUARDED */
 };
 
 void weir_shape_destroy(struct weir_shape *shape)
@@ -202,11 +211,39 @@ static bool compile_members(
     return ok;
 }
 
+/* `{ $value: ..., $on_error: fail | skip }` or `{ $value: ..., $default: ... }`. */
+static bool compile_guarded(
+        const struct weir_scope *scope, const struct weir_conf *node, struct weir_shape *shape)
+{
+    const struct weir_conf *on_error = weir_conf_get(node, "$on_error");
+    const struct weir_conf *fallback = weir_conf_get(node, "$default");
+    bool skip = on_error != NULL && weir_str_eq(on_error->text, WEIR_STR("skip"));
+    bool fail = on_error != NULL && weir_str_eq(on_error->text, WEIR_STR("fail"));
+    shape->kind = SHAPE_GUARDED;
+    shape->members = weir_alloc_zero(2, sizeof(struct weir_shape *));
+    if (node->count != 2 || (on_error == NULL) == (fallback == NULL) ||
+            (on_error != NULL && !skip && !fail)) {
+        weir_conf_error(scope->diagnostics, node,
+                "beside $value stands either `$on_error: fail`, `$on_error: skip` or `$default: "
+                "...`");
+        return false;
+    }
+    shape->on_error = skip ? ON_ERROR_SKIP : fail ? ON_ERROR_FAIL : ON_ERROR_DEFAULT;
+    shape->members[shape->count++] = weir_scope_shape(scope, weir_conf_get(node, "$value"));
+    if (fallback != NULL) {
+        shape->members[shape->count++] = weir_scope_shape(scope, fallback);
+    }
+    return shape->members[0] != NULL && (fallback == NULL || shape->members[1] != NULL);
+}
+
 struct weir_shape *weir_scope_shape(const struct weir_scope *scope, const struct weir_conf *node)
 {
     struct weir_shape *shape = weir_alloc_zero(1, sizeof(*shape));
     bool nested = node->kind == WEIR_CONF_LIST || node->kind == WEIR_CONF_MAP;
-    bool ok = nested ? compile_members(scope, node, shape) : compile_scalar(scope, node, shape);
+    bool guarded = node->kind == WEIR_CONF_MAP && weir_conf_get(node, "$value") != NULL;
+    bool ok = guarded  ? compile_guarded(scope, node, shape)
+              : nested ? compile_members(scope, node, shape)
+                       : compile_scalar(scope, node, shape);
     if (!ok) {
         weir_shape_destroy(shape);
         return NULL;
@@ -276,6 +313,20 @@ static enum weir_rc eval_map(const struct weir_shape *shape, const struct weir_e
     return weir_expr_map(frame->arena, pairs, n, ret_value, err);
 }
 
+static enum weir_rc eval_guarded(const struct weir_shape *shape,
+        const struct weir_expr_frame *frame, struct weir_expr_value *ret_value,
+        struct weir_err *err)
+{
+    enum weir_rc rc = weir_shape_eval(shape->members[0], frame, ret_value, err);
+    if (rc != WEIR_E_INVALID || shape->on_error == ON_ERROR_FAIL) {
+        return rc; /* past a limit is never an answer */
+    }
+    if (shape->on_error == ON_ERROR_DEFAULT) {
+        return weir_shape_eval(shape->members[1], frame, ret_value, err);
+    }
+    return weir_fail_in(err, WEIR_E_CONDITION, "left out: ");
+}
+
 enum weir_rc weir_shape_eval(const struct weir_shape *shape, const struct weir_expr_frame *frame,
         struct weir_expr_value *ret_value, struct weir_err *err)
 {
@@ -289,6 +340,8 @@ enum weir_rc weir_shape_eval(const struct weir_shape *shape, const struct weir_e
         return eval_list(shape, frame, ret_value, err);
     case SHAPE_MAP:
         return eval_map(shape, frame, ret_value, err);
+    case SHAPE_GUARDED:
+        return eval_guarded(shape, frame, ret_value, err);
     }
     return weir_fail(err, WEIR_E_INVALID, "unknown shape");
 }

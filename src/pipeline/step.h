@@ -80,7 +80,11 @@ struct weir_expr_value weir_fan_out_element(const struct weir_expr_value *value,
  * destroys it. */
 struct weir_expr *weir_scope_expr(const struct weir_scope *scope, const struct weir_conf *node);
 
-/* A value of the configuration in which every string is a template: maps and lists nest. */
+/*
+ * A value of the configuration in which every string is a template: maps and lists nest. A map
+ * with `$value` is that value, with what happens when it cannot be evaluated beside it:
+ * `$on_error: fail`, `$on_error: skip` (the record is left out, quietly) or `$default: VALUE`.
+ */
 struct weir_shape;
 
 /* Compile; complains and returns NULL when something is wrong. The caller destroys it. */
@@ -94,7 +98,10 @@ uint64_t weir_scope_expr_depends(const struct weir_scope *scope, const struct we
 /* A member of a shape that is a map, or NULL. */
 const struct weir_shape *weir_shape_get(const struct weir_shape *shape, struct weir_str name);
 
-/* Evaluate to a value. Errors: WEIR_E_INVALID (names the member), WEIR_E_LIMIT. */
+/*
+ * Evaluate to a value. Errors: WEIR_E_INVALID (names the member), WEIR_E_LIMIT,
+ * WEIR_E_CONDITION (the record is to be left out: hand it to weir_lane_fail all the same).
+ */
 WEIR_MUST_CHECK enum weir_rc weir_shape_eval(const struct weir_shape *shape,
         const struct weir_expr_frame *frame, struct weir_expr_value *ret_value,
         struct weir_err *err);
@@ -136,7 +143,8 @@ struct weir_expr_frame weir_lane_frame(struct weir_lane *lane, struct weir_event
 
 /*
  * The record cannot be processed: it is reported with its event id and key, counted, and
- * left out; nothing of it is committed. The step goes on with the other events.
+ * left out; nothing of it is committed. The step goes on with the other events. With
+ * WEIR_E_CONDITION in err it is left out as the filter would have done, without a report.
  */
 void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
 
