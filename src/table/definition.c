@@ -260,6 +260,15 @@ static enum weir_rc check_key(
                     WEIR_STR_ARG(of), WEIR_STR_ARG(attribute->name));
         }
     }
+    for (size_t i = 0; i < key->sort_count; i++) {
+        for (size_t k = 0; k < key->partition_count; k++) {
+            if (weir_str_eq(key->sort[i].name, key->partition[k].name)) {
+                return weir_fail(err, WEIR_E_INVALID,
+                        "Invalid KeySchema: %.*s has attribute '%.*s' in both parts of its key",
+                        WEIR_STR_ARG(of), WEIR_STR_ARG(key->sort[i].name));
+            }
+        }
+    }
     if (key->partition_count == 0) {
         return weir_fail(err, WEIR_E_INVALID, "Invalid KeySchema: %.*s has no partition (HASH) key",
                 WEIR_STR_ARG(of));
@@ -272,6 +281,10 @@ enum weir_rc weir_table_check(const struct weir_table *table, struct weir_err *e
     enum weir_rc rc = check_name("table name", table->name, err);
     if (rc == WEIR_OK) {
         rc = check_key(table->name, &table->key, err);
+    }
+    if (rc == WEIR_OK && (table->shards < 1 || table->shards > WEIR_TABLE_SHARDS_MAX)) {
+        rc = weir_fail(err, WEIR_E_INVALID, "table %.*s must have 1 to %d shards, not %u",
+                WEIR_STR_ARG(table->name), WEIR_TABLE_SHARDS_MAX, table->shards);
     }
     if (rc == WEIR_OK && table->index_count > WEIR_TABLE_INDEXES_MAX) {
         rc = weir_fail(err, WEIR_E_INVALID,
