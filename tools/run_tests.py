@@ -111,7 +111,7 @@ def unit_jobs(build):
     jobs = []
     for test in json.loads(text):
         jobs.append(Job(test["name"], test["cmd"], test["env"], test["workdir"] or ROOT,
-                        max(test["timeout"], 120)))
+                        max(test["timeout"], 600)))
     return jobs
 
 
@@ -169,7 +169,7 @@ def main():
     parser.add_argument("--unit", action="store_true")
     parser.add_argument("--scenario", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--timeout", type=int, default=300)
+    parser.add_argument("--timeout", type=int, default=600)
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     done = run_stages(options)
