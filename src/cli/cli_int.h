@@ -53,6 +53,9 @@ struct weir_cli_call {
     const char *values;
     const char *vars;
     const char *record;
+    const char *error;
+    const char *fingerprint;
+    const char *since;
     struct weir_cli_list var;
     uint64_t limit;
     bool reverse;
@@ -61,6 +64,8 @@ struct weir_cli_call {
     bool explain;
     bool item;
     bool typed;
+    bool stale;
+    bool yes;
 };
 
 /* A flag sets a bool, a text a const char *, a number a uint64_t of struct weir_cli_call; a list
@@ -99,6 +104,7 @@ extern const struct weir_cli_command weir_cli_serve;
 extern const struct weir_cli_command weir_cli_check;
 extern const struct weir_cli_command weir_cli_status;
 extern const struct weir_cli_command weir_cli_tail;
+extern const struct weir_cli_command weir_cli_dlq;
 extern const struct weir_cli_command weir_cli_put;
 extern const struct weir_cli_command weir_cli_get;
 extern const struct weir_cli_command weir_cli_delete;

@@ -118,18 +118,18 @@ enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
     struct headers headers = { 0 };
     struct weir_http_url url = { 0 };
     struct weir_str endpoint = endpoint_of(call);
-    bool get = request->operation.n == 0;
+    bool admin = request->operation.n == 0;
     weir_arena_init(&arena);
     struct weir_http_call http = {
         .url = weir_arena_printf(&arena, "%.*s%.*s", WEIR_STR_ARG(endpoint),
-                WEIR_STR_ARG(get ? request->path : WEIR_STR("/"))),
-        .method = get ? WEIR_STR("GET") : WEIR_STR("POST"),
+                WEIR_STR_ARG(admin ? request->path : WEIR_STR("/"))),
+        .method = admin && !request->post ? WEIR_STR("GET") : WEIR_STR("POST"),
         .body = request->body,
         .on_data = request->on_data,
         .arg = request->arg,
         .timeout_ms = request->timeout_ms,
     };
-    if (!get) {
+    if (!admin) {
         add_header(&headers, WEIR_STR("Content-Type"), WEIR_STR("application/x-amz-json-1.0"));
         add_header(&headers, WEIR_STR("X-Amz-Target"),
                 weir_arena_printf(

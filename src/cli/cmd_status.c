@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "cli/client.h"
+#include "cli/columns.h"
 
-enum { CELLS_MAX = 8, CELL_BYTES = 32, OUT_MAX_BYTES = 64 << 20 };
+enum { OUT_MAX_BYTES = 64 << 20 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
@@ -11,66 +12,6 @@ static const struct weir_cli_option options[] = {
             offsetof(struct weir_cli_call, json) },
     { 0 },
 };
-
-/* --- aligned columns --------------------------------------------------------------------- */
-
-struct row {
-    struct weir_str cells[CELLS_MAX];
-    struct row *next;
-};
-
-struct columns {
-    struct weir_arena arena;
-    struct row *first;
-    struct row **last;
-    size_t count;
-    size_t widths[CELLS_MAX];
-    bool right[CELLS_MAX]; /* numbers stand to the right */
-};
-
-/* Strings are borrowed. */
-static void add_row(struct columns *columns, const struct weir_str *cells)
-{
-    struct row *row = WEIR_ARENA_NEW(&columns->arena, struct row);
-    for (size_t i = 0; i < columns->count; i++) {
-        row->cells[i] = cells[i];
-        columns->widths[i] = cells[i].n > columns->widths[i] ? cells[i].n : columns->widths[i];
-    }
-    *columns->last = row;
-    columns->last = &row->next;
-}
-
-static void columns_init(struct columns *columns, const char *const *titles, size_t count)
-{
-    struct weir_str cells[CELLS_MAX] = { 0 };
-    *columns = (struct columns){ .count = count };
-    weir_arena_init(&columns->arena);
-    columns->last = &columns->first;
-    for (size_t i = 0; i < count; i++) {
-        columns->right[i] = titles[i][0] == '>';
-        cells[i] = weir_str_z(titles[i] + columns->right[i]);
-    }
-    add_row(columns, cells);
-}
-
-/* Write all rows, when there are more than the titles, and free. */
-static void columns_write(struct columns *columns, struct weir_buf *out)
-{
-    const struct row *row = columns->first->next != NULL ? columns->first : NULL;
-    weir_buf_z(out, row != NULL ? "\n" : "");
-    for (; row != NULL; row = row->next) {
-        for (size_t i = 0; i < columns->count; i++) {
-            int width = (int)columns->widths[i];
-            bool last = i + 1 == columns->count;
-            weir_buf_printf(out, "%*.*s%s",
-                    columns->right[i] ? width
-                    : last            ? 0
-                                      : -width,
-                    WEIR_STR_ARG(row->cells[i]), last ? "\n" : "  ");
-        }
-    }
-    weir_arena_fini(&columns->arena);
-}
 
 /* --- numbers for people -------------------------------------------------------------------- */
 
@@ -117,20 +58,20 @@ static struct weir_str size(struct weir_arena *arena, uint64_t bytes)
 
 static bool add_table(void *arg, struct weir_str object)
 {
-    struct columns *columns = arg;
+    struct weir_cli_columns *columns = arg;
     struct weir_arena *arena = &columns->arena;
     struct weir_str stream = weir_cli_member(arena, object, "stream");
     struct weir_str cells[] = {
         weir_arena_str(arena, weir_cli_member(arena, object, "name")),
         stream.n > 0 ? weir_arena_str(arena, stream) : WEIR_STR("-"),
     };
-    add_row(columns, cells);
+    weir_cli_columns_add(columns, cells);
     return true;
 }
 
 static bool add_pipeline(void *arg, struct weir_str object)
 {
-    struct columns *columns = arg;
+    struct weir_cli_columns *columns = arg;
     struct weir_arena *arena = &columns->arena;
     struct weir_str reason = weir_cli_member(arena, object, "reason");
     struct weir_str state = weir_cli_member(arena, object, "state");
@@ -147,7 +88,7 @@ static bool add_pipeline(void *arg, struct weir_str object)
                 ? weir_arena_printf(arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
                 : state,
     };
-    add_row(columns, cells);
+    weir_cli_columns_add(columns, cells);
     return true;
 }
 
@@ -173,15 +114,16 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     static const char *const pipeline_titles[] = { "PIPELINE", "SOURCE", ">RECORDS", ">FILTERED",
         ">ERRORS", ">WAITING", ">LAG", "STATE" };
     struct weir_arena arena;
-    struct columns columns;
+    struct weir_cli_columns columns;
     weir_arena_init(&arena);
     write_head(out, &arena, answer);
-    columns_init(&columns, table_titles, sizeof(table_titles) / sizeof(table_titles[0]));
+    weir_cli_columns_init(&columns, table_titles, sizeof(table_titles) / sizeof(table_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "tables"), add_table, &columns);
-    columns_write(&columns, out);
-    columns_init(&columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
+    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_init(
+            &columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), add_pipeline, &columns);
-    columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out);
     weir_arena_fini(&arena);
 }
 

@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check status tail put get delete query scan match eval explain help version"
+    local commands="serve check status tail dlq put get delete query scan match eval explain help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -31,6 +31,7 @@ _weir() {
     check) options="--config --json --help" ;;
     status) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
+    dlq) options="--endpoint --fingerprint --error --since --limit --stale --yes --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
     get) options="--endpoint --ddb --json --help" ;;
     delete) options="--endpoint --ddb --json --help" ;;
@@ -43,6 +44,8 @@ _weir() {
     esac
     if [[ ${COMP_WORDS[1]} == tail && $before == --from ]]; then
         options="latest oldest"
+    elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then
+        options="list show redrive skip purge"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }
