@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, ROUTES = 5 };
+enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, ROUTES = 6 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -111,6 +111,18 @@ static void handle_status(struct weir_http_request *request, void *arg)
     write_tables(admin, &body);
     weir_buf_z(&body, ",\"pipelines\":");
     weir_pipelines_status(admin->options.pipelines, &body);
+    weir_buf_z(&body, "}\n");
+    respond(request, 200, "application/json", &body);
+    weir_buf_fini(&body);
+}
+
+static void handle_alarms(struct weir_http_request *request, void *arg)
+{
+    const struct weir_admin *admin = arg;
+    struct weir_buf body;
+    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_z(&body, "{\"alarms\":");
+    weir_alarms_write(admin->options.alarms, &body);
     weir_buf_z(&body, "}\n");
     respond(request, 200, "application/json", &body);
     weir_buf_fini(&body);
@@ -315,6 +327,7 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
         { WEIR_HTTP_GET, WEIR_STR("/healthz"), handle_health, admin, true },
         { WEIR_HTTP_GET, WEIR_STR("/metrics"), handle_metrics, admin, true },
         { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin, false },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/alarms"), handle_alarms, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin, false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), handle_redrive, admin, false },
     };

@@ -4,6 +4,7 @@
  *     GET /healthz                        200, or 503 with the reason when writes are refused
  *     GET /metrics                        Prometheus text
  *     GET /v1/status                      JSON: log, tables, pipelines with their lag
+ *     GET /v1/alarms                      JSON: alarms with state, time and reason
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *     POST /v1/redrive?pipeline=NAME[&sequence=N][&stale=true]  process dead letters again
  *
@@ -13,6 +14,7 @@
 #ifndef WEIR_API_ADMIN_H
 #define WEIR_API_ADMIN_H
 
+#include "alarm/alarm.h"
 #include "api/api.h"
 #include "pipeline/pipeline.h"
 #include "store/store.h"
@@ -25,6 +27,7 @@ struct weir_admin_options {
     struct weir_store *store;
     struct weir_tables *tables;
     struct weir_pipelines *pipelines;
+    struct weir_alarms *alarms;
     struct weir_metrics *metrics;
 };
 

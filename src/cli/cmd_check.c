@@ -44,6 +44,10 @@ static void write_text(struct weir_buf *buf, const struct weir_diagnostics *diag
     weir_buf_printf(buf, "%s: right: %zu table%s, %zu pipeline%s", diagnostics->file,
             config->table_count, config->table_count == 1 ? "" : "s", config->pipeline_count,
             config->pipeline_count == 1 ? "" : "s");
+    if (config->alarm_count > 0) {
+        weir_buf_printf(
+                buf, ", %zu alarm%s", config->alarm_count, config->alarm_count == 1 ? "" : "s");
+    }
     if (warnings > 0) {
         weir_buf_printf(buf, "; %zu warning%s", warnings, warnings == 1 ? "" : "s");
     }

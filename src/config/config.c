@@ -8,6 +8,7 @@
 struct members {
     const struct weir_conf *tables;
     const struct weir_conf *pipelines;
+    const struct weir_conf *alarms;
     const struct weir_conf *server;
     const struct weir_conf *log;
     const struct weir_conf *credentials;
@@ -19,6 +20,7 @@ static const struct {
 } known[] = {
     { "tables", offsetof(struct members, tables) },
     { "pipelines", offsetof(struct members, pipelines) },
+    { "alarms", offsetof(struct members, alarms) },
     { "server", offsetof(struct members, server) },
     { "log", offsetof(struct members, log) },
     { "credentials", offsetof(struct members, credentials) },
@@ -26,7 +28,7 @@ static const struct {
 
 /* Members that weir is meant to have; a file that uses one is not mistaken, only early. */
 static const char *const planned[] = { "queues", "buses", "rules", "channels", "functions",
-    "schedules", "routes", "waiters", "alarms", "remotes", "defaults" };
+    "schedules", "routes", "waiters", "remotes", "defaults" };
 
 static void unknown_member(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
 {
@@ -54,7 +56,8 @@ static void read_members(const struct weir_conf *root, struct weir_diagnostics *
     if (root->kind != WEIR_CONF_MAP) {
         char shown[WEIR_CONF_SHOWN];
         weir_conf_error(diagnostics, root,
-                "the file must be a map of tables, pipelines, server, log and credentials, not %s",
+                "the file must be a map of tables, pipelines, alarms, server, log and "
+                "credentials, not %s",
                 weir_conf_show(root, shown));
         return;
     }
@@ -190,6 +193,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         weir_config_read_server(reader, members.server, members.log, members.credentials);
         weir_config_read_tables(reader, members.tables);
         read_pipelines(reader, members.pipelines);
+        weir_config_read_alarms(reader, members.alarms, members.pipelines);
     }
     weir_diagnostics_sort(diagnostics);
     if (diagnostics->errors > 0) {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alarm/alarm.h"
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "pipeline/pipeline.h"
@@ -42,6 +43,8 @@ struct weir_config {
     size_t table_count;
     struct weir_pipeline_model **pipelines; /* an element that was taken is NULL */
     size_t pipeline_count;
+    struct weir_alarm_model *alarms;
+    size_t alarm_count;
 };
 
 /*

@@ -22,6 +22,10 @@ void weir_config_read_server(const struct weir_config_reader *reader,
 void weir_config_read_tables(
         const struct weir_config_reader *reader, const struct weir_conf *tables);
 
+/* `alarms:`; pipelines is the node of `pipelines:`, or NULL. */
+void weir_config_read_alarms(const struct weir_config_reader *reader,
+        const struct weir_conf *alarms, const struct weir_conf *pipelines);
+
 /*
  * A key in its short form ({ a: S, b: S }) or its long one ({ partition: { a: S }, sort: ... }).
  * what names its owner in messages ("table 'orders'"). Attributes that are wrong are left out.

@@ -2,8 +2,8 @@
  * Start and stop.
  *
  * Start: data folder and commit thread, loop, timers, catalogue, tables of the file,
- * pipelines, HTTP. Stop, on SIGTERM or SIGINT: no new requests, requests in flight, batches in
- * flight, commit thread, and then everything in reverse.
+ * pipelines, alarms, HTTP. Stop, on SIGTERM or SIGINT: no new requests, requests in flight, batches
+ * in flight, commit thread, and then everything in reverse.
  */
 #include "daemon/daemon.h"
 
@@ -35,6 +35,8 @@ struct daemon {
     _Atomic bool timers_woken;
     struct weir_tables *tables;
     struct weir_pipelines *pipelines;
+    struct weir_alarms *alarms;
+    struct weir_loop_timer alarms_timer;
     struct weir_http_metrics http_metrics;
     struct weir_http_server *server;
     struct weir_admin *admin;
@@ -97,6 +99,45 @@ static void timers_wake_at(void *arg, uint64_t after_ms, bool never)
     } else {
         weir_loop_timer_start(&daemon->timers_timer, after_ms < day_ms ? after_ms : day_ms);
     }
+}
+
+/* --- alarms on the loop ----------------------------------------------------------- */
+
+static void run_alarms(struct daemon *daemon)
+{
+    struct weir_err err;
+    if (!daemon->stopping && weir_alarms_run(daemon->alarms, &err) != WEIR_OK) {
+        weir_logline(WEIR_LOG_ERROR, "alarms.failed", "reason", err.msg, NULL);
+    }
+}
+
+static void alarms_due(struct weir_loop_timer *timer)
+{
+    run_alarms(WEIR_CONTAINER(timer, struct daemon, alarms_timer));
+}
+
+static void alarms_wake_at(void *arg, uint64_t after_ms)
+{
+    struct daemon *daemon = arg;
+    weir_loop_timer_start(&daemon->alarms_timer, after_ms);
+}
+
+static void alarms_refresh(void *arg)
+{
+    struct daemon *daemon = arg;
+    weir_pipelines_refresh(daemon->pipelines);
+}
+
+static void alarms_log(void *arg, const struct weir_alarm_change *change)
+{
+    (void)arg;
+    char *name = weir_strndup(change->alarm->name.p, change->alarm->name.n);
+    char *reason = weir_strndup(change->reason.p, change->reason.n);
+    weir_logline(change->to == WEIR_ALARM_ALARM ? WEIR_LOG_WARN : WEIR_LOG_INFO, "alarm.changed",
+            "alarm", name, "state", weir_alarm_state_name(change->to), "was",
+            weir_alarm_state_name(change->from), "reason", reason, NULL);
+    weir_free(reason);
+    weir_free(name);
 }
 
 /* --- stopping ------------------------------------------------------------------------ */
@@ -262,6 +303,29 @@ static enum weir_rc start_pipelines(
     return rc;
 }
 
+static enum weir_rc start_alarms(
+        struct daemon *daemon, const struct weir_config *config, struct weir_err *err)
+{
+    struct weir_alarms_options options = {
+        .store = daemon->store,
+        .metrics = daemon->metrics,
+        .host = {
+            .wake_at = alarms_wake_at,
+            .refresh = alarms_refresh,
+            .log = alarms_log,
+            .arg = daemon,
+        },
+        .models = config->alarms,
+        .count = config->alarm_count,
+    };
+    weir_loop_timer_init(&daemon->alarms_timer, daemon->loop, alarms_due);
+    enum weir_rc rc = weir_alarms_create(&options, &daemon->alarms, err);
+    if (rc == WEIR_OK && config->alarm_count > 0) {
+        weir_loop_timer_start(&daemon->alarms_timer, 0); /* periods begin when the loop runs */
+    }
+    return rc;
+}
+
 static bool find_secret(void *arg, struct weir_str access_key, struct weir_str *ret_secret)
 {
     const struct daemon *daemon = arg;
@@ -283,6 +347,7 @@ static enum weir_rc start_server(
         .store = daemon->store,
         .tables = daemon->tables,
         .pipelines = daemon->pipelines,
+        .alarms = daemon->alarms,
         .metrics = daemon->metrics,
     };
     daemon->admin = weir_admin_create(&admin);
@@ -334,6 +399,9 @@ static enum weir_rc start(struct daemon *daemon, struct weir_config *config,
     if (rc == WEIR_OK) {
         rc = start_pipelines(daemon, config, err);
     }
+    if (rc == WEIR_OK) {
+        rc = start_alarms(daemon, config, err);
+    }
     return rc == WEIR_OK ? start_server(daemon, config, err) : rc;
 }
 
@@ -352,6 +420,8 @@ static void finish(struct daemon *daemon)
         weir_tables_on_change(daemon->tables, NULL, NULL);
     }
     weir_pipelines_destroy(daemon->pipelines);
+    weir_loop_timer_fini(&daemon->alarms_timer);
+    weir_alarms_destroy(daemon->alarms);
     weir_loop_timer_fini(&daemon->timers_timer);
     weir_timers_destroy(WEIR_TAKE(daemon->timers));
     weir_loop_destroy(daemon->loop);

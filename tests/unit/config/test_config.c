@@ -533,18 +533,140 @@ static void pipelines_that_write_in_a_circle_are_warned_of(void **state)
             "fails\n");
 }
 
+/* --- alarms ------------------------------------------------------------------------------ */
+
+static void an_alarm_as_written(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked,
+            "tables: { t-a: { key: { id: S }, stream: new_image } }\n"
+            "pipelines: { p: { source: { table: t-a }, steps: [log: x] } }\n"
+            "alarms:\n"
+            "  lag:\n"
+            "    metric: weir_pipeline_oldest_unprocessed_milliseconds\n"
+            "    labels: { pipeline: p }\n"
+            "    statistic: max\n"
+            "    period: 30s\n"
+            "    periods: 5\n"
+            "    datapoints: 3\n"
+            "    at_least: 1.5e3\n"
+            "    missing: not_breaching\n"
+            "    actions: [log]\n"
+            "    ok_actions: []\n"
+            "  errors: { metric: weir_pipeline_errors_total, statistic: rate, below: -1,\n"
+            "    actions: log }\n");
+    assert_int_equal(checked.config->alarm_count, 2);
+    const struct weir_alarm_model *alarm = &checked.config->alarms[0];
+    assert_str(alarm->name, "lag");
+    assert_int_equal(alarm->label_count, 1);
+    assert_str(alarm->labels[0].value, "p");
+    assert_int_equal(alarm->statistic, WEIR_ALARM_MAX);
+    assert_int_equal(alarm->period_ms, 30000);
+    assert_int_equal(alarm->periods, 5);
+    assert_int_equal(alarm->datapoints, 3);
+    assert_int_equal(alarm->comparison, WEIR_ALARM_AT_LEAST);
+    assert_true(alarm->threshold == 1500);
+    assert_int_equal(alarm->missing, WEIR_ALARM_NOT_BREACHING);
+    assert_int_equal(alarm->actions[WEIR_ALARM_ALARM].count, 1);
+    assert_int_equal(alarm->actions[WEIR_ALARM_OK].count, 0);
+    alarm++;
+    assert_int_equal(alarm->period_ms, 60000);
+    assert_int_equal(alarm->datapoints, 1);
+    assert_int_equal(alarm->comparison, WEIR_ALARM_BELOW);
+    assert_true(alarm->threshold == -1);
+    assert_int_equal(alarm->actions[WEIR_ALARM_OK].count, 1);
+    assert_int_equal(alarm->actions[WEIR_ALARM_INSUFFICIENT].count, 0);
+    check_end(&checked);
+}
+
+static void mistakes_in_alarms(void **state)
+{
+    (void)state;
+    assert_said("alarms: [a]\n",
+            "weir.yaml:1:9: error: alarms must be a map of names to alarms, not a list\n");
+    assert_said("alarms:\n"
+                "  'a b': { metric: weir_log_bytes, statistic: maximum, above: 1, below: 2 }\n"
+                "  empty:\n",
+            "weir.yaml:2:3: error: alarm name 'a b' must be 1 to 255 characters of a-z, A-Z, 0-9, "
+            "'_', '-' and '.'\n"
+            "weir.yaml:2:47: error: unknown statistic 'maximum' (known: min, max, average, sum, "
+            "rate)\n"
+            "weir.yaml:2:73: error: alarm 'a b' has two bounds; it takes one of above, at_least, "
+            "below and at_most\n"
+            "weir.yaml:3:3: error: alarm 'empty' needs the option 'metric' (string): a metric of "
+            "/metrics\n"
+            "weir.yaml:3:3: error: alarm 'empty' needs the option 'statistic' (value): what a "
+            "period's "
+            "datapoint is: min, max, average, sum or rate\n");
+    assert_said("alarms:\n"
+                "  a: { metric: weir_log_bytes, statistic: max }\n"
+                "  b: { metric: weir_log_bytes, statistic: max, above: 1s }\n"
+                "  c: { metric: weir_log_bytes, statistic: max, above: '1' }\n"
+                "  d: { metric: weir_log_bytes, statistic: max, above: 0x10 }\n",
+            "weir.yaml:2:6: error: alarm 'a' needs a bound: one of above, at_least, below and "
+            "at_most\n"
+            "weir.yaml:3:55: error: above takes a number, as in 60000 or 0.5, not '1s'\n"
+            "weir.yaml:4:55: error: above takes a number, as in 60000 or 0.5, not '1'\n"
+            "weir.yaml:5:55: error: above takes a number, as in 60000 or 0.5, not '0x10'\n");
+    assert_said(
+            "alarms:\n"
+            "  a: { metric: weir_log_bytes, statistic: max, above: 1, periods: 3,\n"
+            "    datapoints: 4, missing: ignored }\n"
+            "  b: { metric: weir_log_bytes, statistic: max, above: 1, periods: 8, period: 24h,\n"
+            "    actions: [log, mail, { http: x }] }\n",
+            "weir.yaml:3:17: error: 4 datapoints cannot breach in 3 periods\n"
+            "weir.yaml:3:29: error: unknown treatment of missing data 'ignored'; did you mean "
+            "'ignore'? (known: missing, ignore, breaching, not_breaching)\n"
+            "weir.yaml:4:67: error: alarm 'b' looks back further than 7 days\n"
+            "weir.yaml:5:20: error: unknown action 'mail' (known: log, queue: NAME)\n"
+            "weir.yaml:5:28: error: unknown action 'http' (known: queue)\n");
+}
+
+static void metrics_of_alarms(void **state)
+{
+    (void)state;
+    assert_said("alarms:\n"
+                "  a: { metric: weir_log_byte, statistic: max, above: 1 }\n"
+                "  b: { metric: disk, statistic: max, above: 1 }\n"
+                "  c: { metric: weir_log_bytes, labels: { disk: 1 }, statistic: rate, above: 1 }\n"
+                "  d: { metric: weir_commits_total, statistic: max, above: 1 }\n"
+                "  e: { metric: weir_log_sync_seconds, statistic: max, above: 1 }\n"
+                "  f: { metric: weir_log_sync_seconds_count, statistic: rate, above: 1 }\n",
+            "weir.yaml:2:16: warning: weir has no metric 'weir_log_byte'; did you mean "
+            "'weir_log_bytes'?\n"
+            "weir.yaml:3:16: warning: weir has no metric 'disk'; GET /metrics lists them\n"
+            "weir.yaml:4:42: error: weir_log_bytes has no label 'disk', and no other\n"
+            "weir.yaml:4:64: error: weir_log_bytes goes up and down: rate is for counters; take "
+            "max, min or average\n"
+            "weir.yaml:5:47: warning: weir_commits_total counts since weir was started; rate is "
+            "how much it grows in a period\n"
+            "weir.yaml:6:50: error: weir_log_sync_seconds is a histogram: it has an average, a "
+            "sum, and a rate, which is how many there were\n");
+    assert_said("tables: { t-a: { key: { id: S }, stream: new_image } }\n"
+                "pipelines: { orders: { source: { table: t-a }, steps: [log: x] } }\n"
+                "alarms:\n"
+                "  a: { metric: weir_pipeline_errors_total, labels: { pipeline: order },\n"
+                "    statistic: rate, above: 1 }\n"
+                "  b: { metric: weir_pipeline_errors_total, labels: { pipelin: orders },\n"
+                "    statistic: rate, above: 1 }\n",
+            "weir.yaml:4:64: error: there is no pipeline 'order'; did you mean 'orders'?\n"
+            "weir.yaml:6:54: error: weir_pipeline_errors_total has no label 'pipelin', only "
+            "'pipeline'\n");
+}
+
 static void unknown_members(void **state)
 {
     (void)state;
     assert_said("tabels: {}\nqueues: { q: {} }\nfunctions:\n",
             "weir.yaml:1:1: error: unknown member 'tabels'; did you mean 'tables'? (known: "
-            "tables, pipelines, server, log, credentials)\n"
+            "tables, pipelines, alarms, server, log, credentials)\n"
             "weir.yaml:2:1: error: 'queues' is not available in this version of weir "
             "(" WEIR_VERSION ")\n"
             "weir.yaml:3:1: error: 'functions' is not available in this version of weir "
             "(" WEIR_VERSION ")\n");
     assert_said("- tables\n", "weir.yaml:1:1: error: the file must be a map of tables, pipelines, "
-                              "server, log and credentials, not a list\n");
+                              "alarms, server, log and credentials, not a list\n");
 }
 
 static void mistakes_of_all_parts_come_in_one_pass(void **state)
@@ -562,8 +684,8 @@ static void mistakes_of_all_parts_come_in_one_pass(void **state)
             "weir.yaml:4:3: error: 'orders' stands here twice: it is already at 3:3\n"
             "weir.yaml:5:54: error: environment variable NO_SUCH_VARIABLE is not set and has no "
             "default: set it, or write !env \"NO_SUCH_VARIABLE, default\"\n"
-            "weir.yaml:6:1: error: unknown member 'other' (known: tables, pipelines, server, log, "
-            "credentials)\n");
+            "weir.yaml:6:1: error: unknown member 'other' (known: tables, pipelines, alarms, "
+            "server, log, credentials)\n");
 }
 
 static void the_error_counts(void **state)
@@ -641,6 +763,9 @@ int main(void)
         cmocka_unit_test(fan_out_without_the_variable_in_the_key_is_warned_of),
         cmocka_unit_test(a_misspelt_target_is_pointed_out),
         cmocka_unit_test(pipelines_that_write_in_a_circle_are_warned_of),
+        cmocka_unit_test(an_alarm_as_written),
+        cmocka_unit_test(mistakes_in_alarms),
+        cmocka_unit_test(metrics_of_alarms),
         cmocka_unit_test(unknown_members),
         cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
         cmocka_unit_test(the_error_counts),

@@ -1,0 +1,161 @@
+// Alarms: a pipeline that falls behind and catches up, states that outlive a restart and a kill, and
+// what `weir check` and `weir alarms` say.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { Weir, elsewhere, eventually, program } from './lib/weir.mjs';
+
+const skip = elsewhere !== undefined;
+
+const config = `
+tables:
+  source:
+    key: { id: S }
+    stream: new_and_old_images
+pipelines:
+  copy:
+    source: { table: source }
+    steps:
+      - require: [new.value]
+      - put: { table: target, item: { id: "\${new.id}" } }
+alarms:
+  lag:
+    metric: weir_pipeline_oldest_unprocessed_milliseconds
+    labels: { pipeline: copy }
+    statistic: max
+    period: 200ms
+    periods: 2
+    above: 300
+    actions: [log]
+  errors:
+    metric: weir_pipeline_errors_total
+    labels: { pipeline: copy }
+    statistic: rate
+    period: 300ms
+    above: 2
+    actions: [log]
+`;
+
+const target = { TableName: 'target', BillingMode: 'PAY_PER_REQUEST',
+  AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+  KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }] };
+const put = (weir, id, value) =>
+  weir.docs.send(new PutCommand({ TableName: 'source', Item: { id, value } }));
+
+const alarms = async (weir) =>
+  (await weir.request({ method: 'GET', path: '/v1/alarms' })).json.alarms;
+const alarm = async (weir, name) => (await alarms(weir)).find((one) => one.name === name);
+const inState = (weir, name, state) => eventually(async () => {
+  const one = await alarm(weir, name);
+  return one.state === state && one;
+}, { what: `${name} in ${state}` });
+
+// The changes of an alarm that were logged, as "FROM>TO".
+const logged = (weir, name) =>
+  [...weir.output.matchAll(/alarm\.changed alarm=(\S+) state=(\S+) was=(\S+) reason="/g)]
+    .filter((match) => match[1] === name).map((match) => `${match[3]}>${match[2]}`);
+
+// A line may come after the answer to a request that was made later.
+const told = (weir, name, expected) => eventually(() => {
+  assert.deepEqual(logged(weir, name), expected);
+  return true;
+});
+
+const run = (args, options = {}) => new Promise((resolve) => {
+  execFile(program(), args, options, (error, out, err) =>
+    resolve({ code: error?.code ?? 0, out, err }));
+});
+
+test('an alarm goes off, is kept over restart and kill, and ends', { skip }, async () => {
+  const weir = await new Weir({ config }).start();
+  try {
+    const quiet = await inState(weir, 'lag', 'OK');
+    assert.equal(quiet.value, 0);
+    assert.equal(quiet.metric, 'weir_pipeline_oldest_unprocessed_milliseconds');
+    assert.deepEqual(quiet.labels, { pipeline: 'copy' });
+    assert.deepEqual(quiet.actions, ['log']);
+
+    // The target is missing: the record waits, and its age grows.
+    await put(weir, 'a', 1);
+    const late = await inState(weir, 'lag', 'ALARM');
+    assert.match(late.reason, /^Threshold Crossed: 2 out of the last 2 datapoints \[.*\] were greater than the threshold \(300\) \(minimum 2 datapoints for OK -> ALARM transition\)$/);
+    assert.ok(late.value > 300);
+    const metrics = await weir.request({ method: 'GET', path: '/metrics' });
+    assert.match(metrics.text, /^weir_alarm_state\{alarm="lag"\} 1$/m);
+    assert.match(metrics.text, /^weir_alarm_state\{alarm="errors"\} [02]$/m);
+    await told(weir, 'lag', ['INSUFFICIENT_DATA>OK', 'OK>ALARM']);
+
+    // The same alarm, since the same time, and nobody is told again.
+    for (const end of ['stop', 'kill']) {
+      await weir[end]();
+      await weir.start();
+      const again = await alarm(weir, 'lag');
+      assert.equal(again.state, 'ALARM');
+      assert.equal(again.since, late.since);
+      assert.equal(again.reason, late.reason);
+      await eventually(async () => (await alarm(weir, 'lag')).value > 300);
+    }
+    await told(weir, 'lag', ['INSUFFICIENT_DATA>OK', 'OK>ALARM']);
+
+    await weir.db.send(new CreateTableCommand(target));
+    const fine = await inState(weir, 'lag', 'OK');
+    assert.ok(fine.since > late.since);
+    assert.match(fine.reason, /was not greater than|were not greater than/);
+    await told(weir, 'lag', ['INSUFFICIENT_DATA>OK', 'OK>ALARM', 'ALARM>OK']);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('errors are counted by period', { skip }, async () => {
+  const weir = await new Weir({ config }).start();
+  try {
+    await weir.db.send(new CreateTableCommand(target));
+    await inState(weir, 'errors', 'OK');
+    // Until three fail within one period.
+    await eventually(async () => {
+      await Promise.all(Array.from({ length: 6 }, (_, i) => put(weir, `bad-${i}`)));
+      return logged(weir, 'errors').includes('OK>ALARM');
+    }, { what: 'the alarm' });
+    await inState(weir, 'errors', 'OK');
+    await eventually(() => logged(weir, 'errors').at(-1) === 'ALARM>OK');
+    await weir.db.send(new DeleteTableCommand({ TableName: 'target' }));
+  } finally {
+    await weir.close();
+  }
+});
+
+test('without alarms there are none', { skip }, async () => {
+  const weir = await new Weir().start();
+  try {
+    assert.deepEqual(await alarms(weir), []);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('weir check knows every metric', { skip }, async () => {
+  const weir = await new Weir({ config }).start();
+  const folder = await mkdtemp(path.join(tmpdir(), 'weir-check-'));
+  try {
+    const { text } = await weir.request({ method: 'GET', path: '/metrics' });
+    const names = [...text.matchAll(/^# TYPE (\S+) \S+$/gm)].map((match) => match[1]);
+    assert.ok(names.length > 20);
+    const file = path.join(folder, 'weir.yaml');
+    await writeFile(file, ['alarms:', ...names.map((name, i) =>
+      `  a${i}: { metric: ${name}, statistic: sum, above: 0 }`)].join('\n'));
+    const { code, out } = await run(['check', '-c', file]);
+    assert.equal(out, `${file}: right: 0 tables, 0 pipelines, ${names.length} alarms\n`,
+      'a metric is not in src/alarm/known.c');
+    assert.equal(code, 0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await weir.close();
+  }
+});
