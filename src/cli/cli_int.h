@@ -103,6 +103,7 @@ extern const struct weir_cli_command *const weir_cli_commands[];
 extern const struct weir_cli_command weir_cli_serve;
 extern const struct weir_cli_command weir_cli_check;
 extern const struct weir_cli_command weir_cli_status;
+extern const struct weir_cli_command weir_cli_alarms;
 extern const struct weir_cli_command weir_cli_tail;
 extern const struct weir_cli_command weir_cli_dlq;
 extern const struct weir_cli_command weir_cli_put;

@@ -131,10 +131,31 @@ test('errors are counted by period', { skip }, async () => {
   }
 });
 
+test('weir alarms shows them', { skip }, async () => {
+  const weir = await new Weir({ config }).start();
+  try {
+    await inState(weir, 'lag', 'OK');
+    await inState(weir, 'errors', 'OK');
+    const page = await run(['alarms', '-e', weir.endpoint]);
+    const lines = page.out.split('\n');
+    assert.equal(page.code, 0);
+    assert.match(lines[0], /^ALARM +STATE +SINCE +VALUE +REASON$/);
+    assert.match(lines[1], /^lag +OK +\d{4}-\d\d-\d\dT\S+Z +0 +Threshold Crossed: /);
+    assert.match(lines[2], /^errors +OK +\d{4}-\d\d-\d\dT\S+Z +0 +Threshold Crossed: /);
+    assert.equal(lines.length, 4);
+    const json = await run(['alarms', '--json', '-e', weir.endpoint]);
+    assert.deepEqual(JSON.parse(json.out).alarms.map((one) => [one.name, one.state, one.threshold]),
+      [['lag', 'OK', 300], ['errors', 'OK', 2]]);
+  } finally {
+    await weir.close();
+  }
+});
+
 test('without alarms there are none', { skip }, async () => {
   const weir = await new Weir().start();
   try {
     assert.deepEqual(await alarms(weir), []);
+    assert.equal((await run(['alarms', '-e', weir.endpoint])).out, 'no alarms are configured\n');
   } finally {
     await weir.close();
   }

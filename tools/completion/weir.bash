@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check status tail dlq put get delete query scan match eval explain help version"
+    local commands="serve check status alarms tail dlq put get delete query scan match eval explain help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -30,6 +30,7 @@ _weir() {
     serve) options="--config --listen --data --help" ;;
     check) options="--config --json --help" ;;
     status) options="--endpoint --json --help" ;;
+    alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
     dlq) options="--endpoint --fingerprint --error --since --limit --stale --yes --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
