@@ -16,6 +16,7 @@ enum {
     MESSAGE_MAX_BYTES = 64 * 1024,
     MESSAGES_MAX = 100, /* of an alarm that wait because nothing can be stored */
     RETRY_MS = 1000,    /* after a state could not be stored */
+    MESSAGE_ID = 48,
     STORED_VERSION = 1,
     STORED_HEAD = 2 + sizeof(int64_t),
 };
@@ -26,6 +27,8 @@ static const uint64_t ms_ns = 1000 * 1000;
 struct message {
     struct weir_str queue; /* the model's */
     struct weir_buf body;
+    char id[MESSAGE_ID];
+    const void *held; /* the host's, while a transaction sends it; or NULL */
     struct message *next;
 };
 
@@ -135,6 +138,18 @@ static void saved(struct weir_txn *txn)
     atomic_store(&alarm->settled, true);
 }
 
+/* The transaction is no more. */
+static void release_messages(struct alarm *alarm)
+{
+    const struct weir_alarm_host *host = &alarm->all->options.host;
+    for (struct message *m = alarm->messages; m != NULL; m = m->next) {
+        if (m->held != NULL) {
+            host->release(host->arg, m->held);
+            m->held = NULL;
+        }
+    }
+}
+
 static void drop_messages(struct alarm *alarm, size_t count)
 {
     for (; count > 0 && alarm->messages != NULL; count--) {
@@ -154,10 +169,15 @@ static void add_messages(struct alarm *alarm, struct weir_txn *txn)
     struct weir_alarms *all = alarm->all;
     const struct weir_alarm_host *host = &all->options.host;
     alarm->sending = alarm->message_count;
-    for (const struct message *m = alarm->messages; m != NULL; m = m->next) {
-        struct weir_str body = weir_arena_str(&txn->arena, weir_buf_view(&m->body));
+    for (struct message *m = alarm->messages; m != NULL; m = m->next) {
+        struct weir_alarm_message message = {
+            .queue = m->queue,
+            .alarm = alarm->model->name,
+            .id = weir_arena_str(&txn->arena, weir_str_z(m->id)),
+            .body = weir_arena_str(&txn->arena, weir_buf_view(&m->body)),
+        };
         struct weir_err err;
-        if (host->send(host->arg, txn, m->queue, body, &err) != WEIR_OK) {
+        if (host->send(host->arg, txn, &message, &m->held, &err) != WEIR_OK) {
             all->failure = err;
             weir_fail_in(&all->failure, err.code,
                     "alarm %.*s, message to queue %.*s: ", WEIR_STR_ARG(alarm->model->name),
@@ -188,6 +208,7 @@ static void keep(struct alarm *alarm, uint64_t now_ns)
 {
     if (alarm->saving && atomic_load(&alarm->settled)) {
         alarm->saving = false;
+        release_messages(alarm);
         if (alarm->outcome.code == WEIR_OK) {
             drop_messages(alarm, alarm->sending);
         } else {
@@ -213,6 +234,8 @@ static void queue_message(
     message->queue = queue;
     weir_buf_init(&message->body, MESSAGE_MAX_BYTES);
     weir_alarm_write_message(&message->body, change, alarm->since);
+    snprintf(message->id, sizeof(message->id), "%lld.%s", (long long)alarm->since.ms,
+            weir_alarm_state_name(change->to));
     *alarm->last_message = message;
     alarm->last_message = &message->next;
     alarm->message_count++;
@@ -434,6 +457,7 @@ void weir_alarms_destroy(struct weir_alarms *alarms)
     }
     for (size_t i = 0; i < alarms->count; i++) {
         struct alarm *alarm = &alarms->alarms[i];
+        release_messages(alarm);
         drop_messages(alarm, alarm->message_count);
         weir_buf_fini(&alarm->reason);
         weir_free(alarm->points);

@@ -117,6 +117,14 @@ struct weir_alarm_change {
     struct weir_str reason;
 };
 
+/* What the action `queue` sends, borrowed for the call. */
+struct weir_alarm_message {
+    struct weir_str queue;
+    struct weir_str alarm; /* its name: messages of one alarm stay in order */
+    struct weir_str id;    /* the same when the message is sent again, and of no other one */
+    struct weir_str body;  /* JSON */
+};
+
 struct weir_alarm_host {
     /* Call weir_alarms_run after so many ms; replaces the time asked for before. */
     void (*wake_at)(void *arg, uint64_t after_ms);
@@ -125,11 +133,13 @@ struct weir_alarm_host {
     /* The action `log`. */
     void (*log)(void *arg, const struct weir_alarm_change *change);
     /*
-     * The action `queue`: add to a transaction that a message is sent; the body lives as long as
-     * it. Optional; without it such actions are left out. Errors: any; the message is given up.
+     * The action `queue`: add to a transaction that a message is sent; the message's strings live
+     * as long as it. What *ret_held is set to is given to release when the transaction is no more.
+     * Optional, both; without them such actions are left out. Errors: any; the message is given up.
      */
-    enum weir_rc (*send)(void *arg, struct weir_txn *txn, struct weir_str queue,
-            struct weir_str body, struct weir_err *err);
+    enum weir_rc (*send)(void *arg, struct weir_txn *txn, const struct weir_alarm_message *message,
+            const void **ret_held, struct weir_err *err);
+    void (*release)(void *arg, const void *held);
     void *arg;
 };
 

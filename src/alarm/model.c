@@ -148,12 +148,26 @@ static void check_pipeline(const struct reading *reading, const struct weir_conf
             nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
+/* A queue may also come through the API, so this is only a warning. */
+static void check_queue(const struct reading *reading, const struct weir_conf *value)
+{
+    const struct weir_alarm_scope *scope = reading->scope;
+    const char *nearest = weir_str_nearest(value->text, scope->queues, scope->queue_count);
+    char shown[WEIR_CONF_SHOWN];
+    if (nearest != NULL && !weir_str_eq(value->text, weir_str_z(nearest))) {
+        weir_conf_warn(scope->diagnostics, value, "queue %s is not in the file; did you mean '%s'?",
+                weir_conf_show(value, shown), nearest);
+    }
+}
+
 static void check_label(const struct reading *reading, const struct weir_known_metric *metric,
         const struct weir_conf *name, const struct weir_conf *value)
 {
     if (metric->label != NULL && weir_str_eq(name->text, weir_str_z(metric->label))) {
         if (weir_str_eq(name->text, WEIR_STR("pipeline"))) {
             check_pipeline(reading, value);
+        } else if (weir_str_eq(name->text, WEIR_STR("queue"))) {
+            check_queue(reading, value);
         }
         return;
     }

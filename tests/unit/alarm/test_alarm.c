@@ -24,7 +24,9 @@ struct fixture {
     char log[LOG_BYTES]; /* "OK->ALARM " for each action */
     char reason[LOG_BYTES];
     char sent[LOG_BYTES]; /* bodies of messages that were committed */
-    bool refuse;          /* sending fails on the commit thread */
+    char sent_id[64];
+    size_t held; /* messages that are not released */
+    bool refuse; /* sending fails on the commit thread */
 };
 
 static void wake_at(void *arg, uint64_t after_ms)
@@ -65,17 +67,30 @@ static enum weir_rc run_send(struct weir_op *base, struct weir_view *view, struc
     return WEIR_OK;
 }
 
-static enum weir_rc send_message(void *arg, struct weir_txn *txn, struct weir_str queue,
-        struct weir_str body, struct weir_err *err)
+static enum weir_rc send_message(void *arg, struct weir_txn *txn,
+        const struct weir_alarm_message *message, const void **ret_held, struct weir_err *err)
 {
     (void)err;
+    struct fixture *f = arg;
     struct send_op *op = WEIR_ARENA_NEW(&txn->arena, struct send_op);
     op->op.run = run_send;
-    op->f = arg;
-    op->queue = queue;
-    op->body = body;
+    op->f = f;
+    op->queue = message->queue;
+    op->body = message->body;
+    snprintf(f->sent_id, sizeof(f->sent_id), "%.*s/%.*s", WEIR_STR_ARG(message->alarm),
+            WEIR_STR_ARG(message->id));
+    f->held++;
+    *ret_held = f;
     weir_txn_op(txn, &op->op);
     return WEIR_OK;
+}
+
+static void release(void *arg, const void *held)
+{
+    struct fixture *f = arg;
+    assert_ptr_equal(held, f);
+    assert_true(f->held > 0);
+    f->held--;
 }
 
 static void start_alarms(struct fixture *f)
@@ -84,7 +99,7 @@ static void start_alarms(struct fixture *f)
     struct weir_alarms_options options = {
         .store = f->store,
         .metrics = f->metrics,
-        .host = { wake_at, refresh, note, send_message, f },
+        .host = { wake_at, refresh, note, send_message, release, f },
         .models = &f->model,
         .count = 1,
     };
@@ -126,6 +141,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
     weir_store_close(f->store);
     weir_alarms_destroy(f->alarms);
+    assert_int_equal(f->held, 0);
     weir_metrics_destroy(f->metrics);
     weir_free(f);
     return 0;
@@ -648,6 +664,7 @@ static void a_message_is_sent_with_the_state(void **state)
             "\"ComparisonOperator\":\"GreaterThanThreshold\",\"Threshold\":10,"
             "\"TreatMissingData\":\"missing\"}}");
     assert_string_equal(f->log, "");
+    assert_string_equal(f->sent_id, "lag/1700000060000.ALARM");
 }
 
 static void what_cannot_be_stored_is_stored_later(void **state)
