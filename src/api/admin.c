@@ -56,6 +56,7 @@ static void handle_metrics(struct weir_http_request *request, void *arg)
     struct weir_buf body;
     weir_buf_init(&body, ANSWER_MAX_BYTES);
     weir_pipelines_refresh(admin->options.pipelines);
+    weir_queues_refresh(admin->options.queues);
     weir_metrics_write(admin->options.metrics, &body);
     respond(request, 200, "text/plain; version=0.0.4", &body);
     weir_buf_fini(&body);

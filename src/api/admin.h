@@ -17,6 +17,7 @@
 #include "alarm/alarm.h"
 #include "api/api.h"
 #include "pipeline/pipeline.h"
+#include "queue/queue.h"
 #include "store/store.h"
 
 struct weir_admin;
@@ -26,6 +27,7 @@ struct weir_admin_options {
     struct weir_loop *loop;
     struct weir_store *store;
     struct weir_tables *tables;
+    struct weir_queues *queues;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
     struct weir_metrics *metrics;

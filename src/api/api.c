@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include "api/api_int.h"
+#include "api/sqs_int.h"
 #include "base/buf.h"
 #include "net/access.h"
 #include "value/ddbjson.h"
@@ -21,18 +22,21 @@ enum {
 
 struct weir_held {
     struct weir_held *next;
-    const struct weir_table *table;
+    const struct weir_table *table; /* NULL: a queue */
+    const struct weir_queue *queue;
 };
 
 /* One of the APIs behind POST /. */
 struct service {
     struct weir_str prefix; /* of X-Amz-Target */
     const struct weir_operation *operations;
+    const struct weir_protocol *protocol; /* NULL: DynamoDB's */
 };
 
 static const struct service services[] = {
-    { { "DynamoDB_20120810.", 18 }, weir_ddb_operations },
-    { { "DynamoDBStreams_20120810.", 25 }, weir_streams_operations },
+    { { "DynamoDB_20120810.", 18 }, weir_ddb_operations, NULL },
+    { { "DynamoDBStreams_20120810.", 25 }, weir_streams_operations, NULL },
+    { { "AmazonSQS.", 10 }, weir_sqs_operations, &weir_sqs_protocol },
 };
 
 /* How our errors look to AWS's clients, who try again on 5xx and throttling. */
@@ -119,6 +123,21 @@ static void write_request_id(struct weir_random *random, char *text)
     text[19] = "89ab"[text[19] & 3];
 }
 
+struct weir_str weir_call_request_id(struct weir_api *api, struct weir_arena *arena)
+{
+    char id[REQUEST_ID_BYTES];
+    write_request_id(&api->random, id);
+    return weir_arena_str(arena, weir_str(id, sizeof(id)));
+}
+
+static void shrink_out(struct weir_api *api)
+{
+    if (api->out.capacity > OUT_KEEP_BYTES) {
+        weir_buf_fini(&api->out);
+        weir_buf_init(&api->out, OUT_MAX_BYTES);
+    }
+}
+
 /* Send the body in the API's buffer. */
 static void send_answer(struct weir_api *api, struct weir_http_request *http, int status)
 {
@@ -134,10 +153,7 @@ static void send_answer(struct weir_api *api, struct weir_http_request *http, in
         { WEIR_STR("x-amz-crc32"), weir_str(crc, (size_t)n) },
     };
     weir_http_respond(http, status, headers, WEIR_COUNT(headers), body);
-    if (api->out.capacity > OUT_KEEP_BYTES) {
-        weir_buf_fini(&api->out);
-        weir_buf_init(&api->out, OUT_MAX_BYTES);
-    }
+    shrink_out(api);
 }
 
 /* Answer with an error. The types of the service itself spell Message with a capital letter. */
@@ -168,6 +184,12 @@ void weir_call_hold(struct weir_call *call, const struct weir_table *table)
     call->held = held;
 }
 
+void weir_call_hold_queue(struct weir_call *call, const struct weir_queue *queue)
+{
+    weir_call_hold(call, NULL);
+    call->held->queue = queue;
+}
+
 enum weir_rc weir_call_table(struct weir_call *call, struct weir_str name,
         const struct weir_table **ret_table, struct weir_err *err)
 {
@@ -186,6 +208,7 @@ static void release(struct weir_call *call)
 {
     for (struct weir_held *held = call->held; held != NULL; held = held->next) {
         weir_table_unref(held->table);
+        weir_queue_unref(held->queue);
     }
     struct weir_api *api = call->api;
     if (api->seconds != NULL) {
@@ -194,23 +217,57 @@ static void release(struct weir_call *call)
     }
 }
 
-/* Send what a run or committed left, or its error, and end the call. */
-static void finish(struct weir_call *call, enum weir_rc rc, struct weir_err *err)
+static void answer(struct weir_call *call, enum weir_rc rc, const struct weir_err *err)
 {
-    if (rc == WEIR_OK) {
-        rc = weir_buf_check(call->out, "the answer", err);
-    }
-    release(call);
-    if (call->http != NULL && rc == WEIR_OK) {
+    if (call->protocol != NULL) {
+        if (rc == WEIR_OK) {
+            call->protocol->answer(call);
+        } else {
+            call->protocol->error(call, rc, weir_str_z(err->msg));
+        }
+        shrink_out(call->api);
+    } else if (rc == WEIR_OK) {
         send_answer(call->api, call->http, 200);
-    } else if (call->http != NULL) {
+    } else {
         struct error_form form = error_form(rc);
         bool plain = rc == WEIR_E_NOT_FOUND && call->operation->items;
         struct weir_str message =
                 plain ? WEIR_STR("Requested resource not found") : weir_str_z(err->msg);
         send_error(call->api, call->http, form.status, form.type, message, call->error_item);
     }
-    weir_txn_destroy(call->txn); /* the call itself lives in there */
+}
+
+/* Send what a run or committed left, or its error, and end the call. */
+static void finish(struct weir_call *call, enum weir_rc rc, struct weir_err *err)
+{
+    struct weir_txn *txn = call->txn; /* the call itself lives in there, or in the request */
+    if (rc == WEIR_OK) {
+        rc = weir_buf_check(call->out, "the answer", err);
+    }
+    release(call);
+    if (call->http != NULL) {
+        answer(call, rc, err);
+    }
+    weir_txn_destroy(txn);
+}
+
+void weir_call_park(struct weir_call *call, void (*on_gone)(struct weir_http_request *request))
+{
+    call->submitted = true;
+    call->http->owner = call;
+    call->http->on_gone = on_gone;
+}
+
+void weir_call_resume(struct weir_call *call)
+{
+    call->submitted = false;
+    call->out = &call->api->out;
+    weir_buf_reset(call->out);
+}
+
+void weir_call_end(struct weir_call *call, enum weir_rc rc, struct weir_err *err)
+{
+    finish(call, rc, err);
 }
 
 /* The loop's end of a transaction. */
@@ -261,24 +318,38 @@ void weir_call_submit(struct weir_call *call, struct weir_txn *txn,
     weir_store_submit(weir_tables_store(call->api->options.tables), txn);
 }
 
+/* The request cannot be read, or breaks a rule for its members: the call ends here. */
+static void refuse(struct weir_call *call, enum weir_wire_fault fault, struct weir_str message)
+{
+    struct weir_txn *txn = call->txn;
+    bool unreadable = fault == WEIR_WIRE_SERIALIZATION;
+    release(call);
+    call->out = &call->api->out;
+    weir_buf_reset(call->out);
+    if (call->protocol != NULL) {
+        call->protocol->refuse(
+                call, unreadable ? "SerializationException" : "ValidationException", message);
+    } else {
+        send_error(call->api, call->http, 400,
+                unreadable ? SERVICE "SerializationException" : VALIDATE "ValidationException",
+                message, (struct weir_item){ 0 });
+    }
+    weir_txn_destroy(txn);
+}
+
 /* Read, check and run a request. */
 static void run_call(struct weir_call *call)
 {
     struct weir_api *api = call->api;
     const struct weir_operation *operation = call->operation;
     struct weir_str message = { 0 };
-    enum weir_wire_fault fault = weir_wire_read(
-            operation->shape, call->http->body, call->arena, &call->request, &message);
+    enum weir_wire_fault fault =
+            weir_wire_read(operation->shape, call->body, call->arena, &call->request, &message);
     if (fault == WEIR_WIRE_FINE) {
         fault = weir_wire_check(operation->shape, call->request, call->arena, &message);
     }
     if (fault != WEIR_WIRE_FINE) {
-        release(call);
-        send_error(api, call->http, 400,
-                fault == WEIR_WIRE_SERIALIZATION ? SERVICE "SerializationException"
-                                                 : VALIDATE "ValidationException",
-                message, (struct weir_item){ 0 });
-        weir_txn_destroy(call->txn);
+        refuse(call, fault, message);
         return;
     }
     struct weir_err err = { 0 };
@@ -290,16 +361,16 @@ static void run_call(struct weir_call *call)
     }
 }
 
-static void begin_call(struct weir_api *api, struct weir_http_request *http,
-        const struct weir_operation *operation, size_t number)
+/* Begin a call: `call` has api, http, operation, number, protocol, body and form. */
+static void begin_call(struct weir_call call)
 {
-    struct weir_call call = { .api = api, .http = http, .operation = operation, .number = number };
+    struct weir_api *api = call.api;
     call.started_ns = weir_clock_monotonic_ns(api->options.clock);
     if (api->counters != NULL) {
-        weir_counter_add(api->counters[number], 1);
+        weir_counter_add(api->counters[call.number], 1);
     }
-    if (!operation->writes) {
-        call.arena = &http->arena;
+    if (!call.operation->writes) {
+        call.arena = &call.http->arena;
         run_call(&call);
         return;
     }
@@ -351,30 +422,73 @@ static void refuse_target(
             api, http, 400, SERVICE "UnknownOperationException", message, (struct weir_item){ 0 });
 }
 
-static void dispatch(struct weir_api *api, struct weir_http_request *http)
+/* Find the operation and what belongs to it; false: there is no such operation. */
+static bool find_operation(struct weir_str target, struct weir_call *call)
 {
-    struct weir_str target = weir_http_find(http, WEIR_STR("x-amz-target"));
     size_t number = 0;
     for (size_t i = 0; i < WEIR_COUNT(services); i++) {
         struct weir_str prefix = services[i].prefix;
         bool ours = weir_str_starts(target, prefix);
         struct weir_str name = ours ? weir_str(target.p + prefix.n, target.n - prefix.n) : target;
         for (const struct weir_operation *o = services[i].operations; o->name != NULL; o++) {
-            if (!ours || !weir_str_eq(name, weir_str_z(o->name))) {
-                number++;
-            } else if (o->run != NULL) {
-                begin_call(api, http, o, number);
-                return;
-            } else {
-                struct weir_str message =
-                        weir_arena_printf(&http->arena, "%s is not offered by weir", o->name);
-                send_error(api, http, 400, SERVICE "UnsupportedOperationException", message,
-                        (struct weir_item){ 0 });
-                return;
+            if (ours && weir_str_eq(name, weir_str_z(o->name))) {
+                call->operation = o;
+                call->number = number;
+                call->protocol = services[i].protocol;
+                return true;
             }
+            number++;
         }
     }
-    refuse_target(api, http, target);
+    return false;
+}
+
+static void dispatch(struct weir_api *api, struct weir_http_request *http)
+{
+    struct weir_str target = weir_http_find(http, WEIR_STR("x-amz-target"));
+    struct weir_call call = { .api = api, .http = http, .body = http->body };
+    if (!find_operation(target, &call)) {
+        refuse_target(api, http, target);
+    } else if (call.operation->run == NULL) {
+        struct weir_str message =
+                weir_arena_printf(&http->arena, "%s is not offered by weir", call.operation->name);
+        send_error(api, http, 400, SERVICE "UnsupportedOperationException", message,
+                (struct weir_item){ 0 });
+    } else {
+        begin_call(call);
+    }
+}
+
+/* A request of SQS's query protocol. */
+static void dispatch_form(struct weir_api *api, struct weir_http_request *http)
+{
+    struct weir_call call = { .api = api, .http = http, .form = true, .arena = &http->arena };
+    struct weir_str action = { 0 };
+    struct weir_err err;
+    call.protocol = &weir_sqs_protocol;
+    call.out = &api->out;
+    enum weir_rc rc = weir_sqs_read_form(http->body, &http->arena, &action, &call.body, &err);
+    if (rc != WEIR_OK) {
+        weir_sqs_protocol.refuse(&call, "MalformedInput", weir_str_z(err.msg));
+        return;
+    }
+    struct weir_str target =
+            weir_arena_printf(&http->arena, "AmazonSQS.%.*s", WEIR_STR_ARG(action));
+    if (!find_operation(target, &call) || call.operation->run == NULL) {
+        struct weir_str message = weir_arena_printf(&http->arena,
+                "The action %.*s is not valid for this endpoint.", WEIR_STR_ARG(action));
+        weir_sqs_protocol.refuse(&call, "InvalidAction", message);
+        return;
+    }
+    begin_call(call);
+}
+
+/* What clients of the query protocol send: a form, without a target. */
+static bool is_form(const struct weir_http_request *http)
+{
+    struct weir_str type = weir_http_find(http, WEIR_STR("content-type"));
+    return weir_str_starts(type, WEIR_STR("application/x-www-form-urlencoded")) &&
+           weir_http_find(http, WEIR_STR("x-amz-target")).p == NULL;
 }
 
 static const struct weir_api_route *find_route(
@@ -392,13 +506,14 @@ static const struct weir_api_route *find_route(
 void weir_api_handle(struct weir_http_request *request, void *arg)
 {
     struct weir_api *api = arg;
-    bool aws = request->method == WEIR_HTTP_POST && weir_str_eq(request->path, WEIR_STR("/"));
+    bool aws = request->method == WEIR_HTTP_POST &&
+               (weir_str_eq(request->path, WEIR_STR("/")) || weir_sqs_is_path(request->path));
     const struct weir_api_route *route = aws ? NULL : find_route(api, request);
     if (!admit(api, request, route != NULL && route->open)) {
         return;
     }
     if (aws) {
-        dispatch(api, request);
+        (is_form(request) ? dispatch_form : dispatch)(api, request);
         return;
     }
     if (route != NULL) {

@@ -2,8 +2,9 @@
  * The wire APIs: what SDKs speak to weir.
  *
  * One HTTP handler serves them all. POST / carries AWS's JSON protocol and names its
- * operation in X-Amz-Target; other methods and paths go to the routes that the daemon
- * registers. Answers are DynamoDB's, errors included.
+ * operation in X-Amz-Target, or is a form of SQS's query protocol, which may also go to a
+ * queue's own path; other methods and paths go to the routes that the daemon registers.
+ * Answers are AWS's, errors included.
  *
  * Without credentials any signature is accepted, and only this machine is served
  * (net/access.h); with them every request must be signed (net/sigv4.h), but for routes that
@@ -26,6 +27,7 @@
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/sigv4.h"
+#include "queue/queue.h"
 #include "table/table.h"
 
 struct weir_api;
@@ -43,6 +45,7 @@ struct weir_api_route {
 struct weir_api_options {
     struct weir_loop *loop;
     struct weir_tables *tables;
+    struct weir_queues *queues;
     const struct weir_clock *clock;
     struct weir_metrics *metrics;       /* NULL: none */
     const struct weir_sigv4_keys *keys; /* NULL: no credentials */

@@ -21,6 +21,14 @@ struct weir_operation {
     bool items;  /* about items: a missing table is not named in the error, as on AWS */
 };
 
+/* How the answers of a protocol look; NULL where one is chosen: DynamoDB's. */
+struct weir_protocol {
+    void (*answer)(struct weir_call *call); /* call->out, with status 200 */
+    void (*error)(struct weir_call *call, enum weir_rc rc, struct weir_str message);
+    /* The request cannot be read; type is AWS's name for that. */
+    void (*refuse)(struct weir_call *call, const char *type, struct weir_str message);
+};
+
 /* A request of a wire API under way. A write's lives in its transaction's arena. */
 struct weir_call {
     struct weir_api *api;
@@ -40,6 +48,10 @@ struct weir_call {
     enum weir_rc (*committed)(struct weir_call *call, struct weir_err *err);
     const struct weir_table *table; /* the operation's own, for committed, as state */
     void *state;
+    const struct weir_protocol *protocol; /* NULL: DynamoDB's */
+    struct weir_str body;                 /* JSON */
+    bool form;                            /* SQS: the request was a form, and XML is the answer */
+    const struct weir_sqs_fault *fault;   /* SQS: what to name the error; NULL: by its code */
 };
 
 struct weir_api {
@@ -57,6 +69,25 @@ WEIR_MUST_CHECK enum weir_rc weir_call_table(struct weir_call *call, struct weir
 
 /* Hold a reference that the call gives back when it ends. */
 void weir_call_hold(struct weir_call *call, const struct weir_table *table);
+
+/* As weir_call_hold, of a queue. */
+struct weir_queue;
+void weir_call_hold_queue(struct weir_call *call, const struct weir_queue *queue);
+
+/*
+ * Answer later without a transaction: on_gone is called when the client leaves before. The
+ * call must live in memory of its own, as those that write do.
+ */
+void weir_call_park(struct weir_call *call, void (*on_gone)(struct weir_http_request *request));
+
+/* A parked call goes on: the answer may be written into call->out, and weir_call_end follows. */
+void weir_call_resume(struct weir_call *call);
+
+/* Send what call->out holds, or the error, unless the client is gone; the call is no more. */
+void weir_call_end(struct weir_call *call, enum weir_rc rc, struct weir_err *err);
+
+/* A new request id, in the arena. */
+struct weir_str weir_call_request_id(struct weir_api *api, struct weir_arena *arena);
 
 /*
  * Submit the call's transaction, or a further one that is taken, and park the request.
@@ -82,5 +113,11 @@ void weir_out_time(struct weir_buf *out, const char *name, struct weir_time time
 /* The operations of the protocols, each table with an end. */
 extern const struct weir_operation weir_ddb_operations[];
 extern const struct weir_operation weir_streams_operations[];
+extern const struct weir_operation weir_sqs_operations[];
+
+extern const struct weir_protocol weir_sqs_protocol;
+
+/* Whether a path is a queue's: /ACCOUNT/NAME. */
+bool weir_sqs_is_path(struct weir_str path);
 
 #endif

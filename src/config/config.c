@@ -7,6 +7,7 @@
 /* The members of the file. */
 struct members {
     const struct weir_conf *tables;
+    const struct weir_conf *queues;
     const struct weir_conf *pipelines;
     const struct weir_conf *alarms;
     const struct weir_conf *server;
@@ -19,6 +20,7 @@ static const struct {
     size_t offset;
 } known[] = {
     { "tables", offsetof(struct members, tables) },
+    { "queues", offsetof(struct members, queues) },
     { "pipelines", offsetof(struct members, pipelines) },
     { "alarms", offsetof(struct members, alarms) },
     { "server", offsetof(struct members, server) },
@@ -27,8 +29,8 @@ static const struct {
 };
 
 /* Members that weir is meant to have; a file that uses one is not mistaken, only early. */
-static const char *const planned[] = { "queues", "buses", "rules", "channels", "functions",
-    "schedules", "routes", "waiters", "remotes", "defaults" };
+static const char *const planned[] = { "buses", "rules", "channels", "functions", "schedules",
+    "routes", "waiters", "remotes", "defaults" };
 
 static void unknown_member(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
 {
@@ -56,7 +58,7 @@ static void read_members(const struct weir_conf *root, struct weir_diagnostics *
     if (root->kind != WEIR_CONF_MAP) {
         char shown[WEIR_CONF_SHOWN];
         weir_conf_error(diagnostics, root,
-                "the file must be a map of tables, pipelines, alarms, server, log and "
+                "the file must be a map of tables, queues, pipelines, alarms, server, log and "
                 "credentials, not %s",
                 weir_conf_show(root, shown));
         return;
@@ -192,6 +194,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         read_members(root, diagnostics, &members);
         weir_config_read_server(reader, members.server, members.log, members.credentials);
         weir_config_read_tables(reader, members.tables);
+        weir_config_read_queues(reader, members.queues);
         read_pipelines(reader, members.pipelines);
         weir_config_read_alarms(reader, members.alarms, members.pipelines);
     }

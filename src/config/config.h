@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 #include "pipeline/pipeline.h"
+#include "queue/queue.h"
 #include "table/table.h"
 
 /* One key pair that may sign requests. */
@@ -41,6 +42,8 @@ struct weir_config {
     struct weir_config_server server;
     struct weir_table *tables; /* definitions, without spaces and times */
     size_t table_count;
+    struct weir_queue *queues; /* definitions, without spaces and times */
+    size_t queue_count;
     struct weir_pipeline_model **pipelines; /* an element that was taken is NULL */
     size_t pipeline_count;
     struct weir_alarm_model *alarms;

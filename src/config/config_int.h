@@ -22,6 +22,10 @@ void weir_config_read_server(const struct weir_config_reader *reader,
 void weir_config_read_tables(
         const struct weir_config_reader *reader, const struct weir_conf *tables);
 
+/* `queues:`: every queue that has a name becomes one of the configuration, right or not. */
+void weir_config_read_queues(
+        const struct weir_config_reader *reader, const struct weir_conf *queues);
+
 /* `alarms:`; pipelines is the node of `pipelines:`, or NULL. */
 void weir_config_read_alarms(const struct weir_config_reader *reader,
         const struct weir_conf *alarms, const struct weir_conf *pipelines);

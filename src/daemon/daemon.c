@@ -1,9 +1,9 @@
 /*
  * Start and stop.
  *
- * Start: data folder and commit thread, loop, timers, catalogue, tables of the file,
- * pipelines, alarms, HTTP. Stop, on SIGTERM or SIGINT: no new requests, requests in flight, batches
- * in flight, commit thread, and then everything in reverse.
+ * Start: data folder and commit thread, loop, timers, catalogues, tables and queues of the
+ * file, pipelines, alarms, HTTP. Stop, on SIGTERM or SIGINT: no new requests, requests in
+ * flight, batches in flight, commit thread, and then everything in reverse.
  */
 #include "daemon/daemon.h"
 
@@ -20,6 +20,7 @@
 #include "net/access.h"
 #include "net/http.h"
 #include "net/loop.h"
+#include "queue/queue.h"
 #include "state/state.h"
 #include "timer/timer.h"
 
@@ -34,6 +35,10 @@ struct daemon {
     struct weir_post timers_post;
     _Atomic bool timers_woken;
     struct weir_tables *tables;
+    struct weir_queues *queues;
+    struct weir_loop_timer queues_timer;
+    struct weir_post queues_post;
+    _Atomic bool queues_woken;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
     struct weir_loop_timer alarms_timer;
@@ -50,6 +55,7 @@ struct daemon {
     bool has_signal_thread;
     struct weir_post stop_post;
     bool stopping;
+    bool finishing; /* the loop does not run any more */
 };
 
 /* --- timers on the loop ----------------------------------------------------------- */
@@ -98,6 +104,51 @@ static void timers_wake_at(void *arg, uint64_t after_ms, bool never)
         weir_loop_timer_stop(&daemon->timers_timer);
     } else {
         weir_loop_timer_start(&daemon->timers_timer, after_ms < day_ms ? after_ms : day_ms);
+    }
+}
+
+/* --- queues on the loop ------------------------------------------------------------- */
+
+static void run_queues(struct daemon *daemon)
+{
+    struct weir_err err;
+    if (daemon->queues == NULL || daemon->finishing) {
+        return;
+    }
+    if (weir_queues_run(daemon->queues, &err) != WEIR_OK) {
+        weir_logline(WEIR_LOG_ERROR, "queues.failed", "reason", err.msg, NULL);
+        weir_loop_timer_start(&daemon->queues_timer, 1000);
+    }
+}
+
+static void queues_due(struct weir_loop_timer *timer)
+{
+    run_queues(WEIR_CONTAINER(timer, struct daemon, queues_timer));
+}
+
+static void queues_posted(struct weir_post *post)
+{
+    struct daemon *daemon = WEIR_CONTAINER(post, struct daemon, queues_post);
+    atomic_store(&daemon->queues_woken, false);
+    run_queues(daemon);
+}
+
+static void queues_changed(void *arg)
+{
+    struct daemon *daemon = arg;
+    if (!atomic_exchange(&daemon->queues_woken, true)) {
+        weir_loop_post(daemon->loop, &daemon->queues_post);
+    }
+}
+
+static void queues_wake_at(void *arg, uint64_t after_ms, bool never)
+{
+    struct daemon *daemon = arg;
+    const uint64_t day_ms = 24ull * 3600 * 1000; /* as for timers */
+    if (never) {
+        weir_loop_timer_stop(&daemon->queues_timer);
+    } else {
+        weir_loop_timer_start(&daemon->queues_timer, after_ms < day_ms ? after_ms : day_ms);
     }
 }
 
@@ -160,6 +211,9 @@ static void stop_posted(struct weir_post *post)
     weir_logline(WEIR_LOG_INFO, "stopping", NULL);
     daemon->stopping = true;
     weir_admin_stop(daemon->admin);
+    if (daemon->queues != NULL) {
+        weir_queues_stop(daemon->queues);
+    }
     weir_http_server_stop(daemon->server, STOP_DEADLINE_MS, server_stopped, daemon);
 }
 
@@ -284,6 +338,25 @@ static enum weir_rc start_tables(
     return rc;
 }
 
+static enum weir_rc start_queues(
+        struct daemon *daemon, const struct weir_config *config, struct weir_err *err)
+{
+    daemon->queues_post.run = queues_posted;
+    weir_loop_timer_init(&daemon->queues_timer, daemon->loop, queues_due);
+    struct weir_queues_options options = {
+        .store = daemon->store,
+        .host = { queues_wake_at, queues_changed, daemon },
+        .metrics = daemon->metrics,
+        .region = config->server.region,
+        .account = config->server.account,
+    };
+    enum weir_rc rc = weir_queues_open(&options, &daemon->queues, err);
+    for (size_t i = 0; rc == WEIR_OK && i < config->queue_count; i++) {
+        rc = weir_queues_ensure(daemon->queues, &config->queues[i], err);
+    }
+    return rc;
+}
+
 static enum weir_rc start_pipelines(
         struct daemon *daemon, struct weir_config *config, struct weir_err *err)
 {
@@ -346,6 +419,7 @@ static enum weir_rc start_server(
         .loop = daemon->loop,
         .store = daemon->store,
         .tables = daemon->tables,
+        .queues = daemon->queues,
         .pipelines = daemon->pipelines,
         .alarms = daemon->alarms,
         .metrics = daemon->metrics,
@@ -357,6 +431,7 @@ static enum weir_rc start_server(
     struct weir_api_options api = {
         .loop = daemon->loop,
         .tables = daemon->tables,
+        .queues = daemon->queues,
         .clock = weir_clock_system(),
         .metrics = daemon->metrics,
         .keys = daemon->credential_count > 0 ? &daemon->keys : NULL,
@@ -397,6 +472,9 @@ static enum weir_rc start(struct daemon *daemon, struct weir_config *config,
         rc = start_tables(daemon, config, err);
     }
     if (rc == WEIR_OK) {
+        rc = start_queues(daemon, config, err);
+    }
+    if (rc == WEIR_OK) {
         rc = start_pipelines(daemon, config, err);
     }
     if (rc == WEIR_OK) {
@@ -408,6 +486,7 @@ static enum weir_rc start(struct daemon *daemon, struct weir_config *config,
 /* Everything in reverse; accepts a daemon that only half started. */
 static void finish(struct daemon *daemon)
 {
+    daemon->finishing = true;
     if (daemon->has_signal_thread) {
         pthread_kill(daemon->signal_thread, SIGUSR1);
         pthread_join(daemon->signal_thread, NULL);
@@ -423,9 +502,11 @@ static void finish(struct daemon *daemon)
     weir_loop_timer_fini(&daemon->alarms_timer);
     weir_alarms_destroy(daemon->alarms);
     weir_loop_timer_fini(&daemon->timers_timer);
+    weir_loop_timer_fini(&daemon->queues_timer);
     weir_timers_destroy(WEIR_TAKE(daemon->timers));
     weir_loop_destroy(daemon->loop);
     weir_admin_destroy(daemon->admin);
+    weir_queues_close(daemon->queues);
     weir_tables_close(daemon->tables);
     weir_store_close(daemon->store);
     weir_api_destroy(daemon->api);

@@ -320,7 +320,7 @@ WEIR_MUST_CHECK enum weir_rc weir_queues_numbers(struct weir_queues *queues,
         const struct weir_queue *queue, struct weir_queue_numbers *ret_numbers,
         struct weir_err *err);
 
-/* Bring the metrics up to date. */
+/* Bring the metrics up to date. NULL is fine. */
 void weir_queues_refresh(struct weir_queues *queues);
 
 #endif

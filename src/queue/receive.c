@@ -724,7 +724,8 @@ enum weir_rc weir_queues_numbers(struct weir_queues *queues, const struct weir_q
 
 void weir_queues_refresh(struct weir_queues *queues)
 {
-    for (struct weir_queue_line *line = queues->lines; line != NULL; line = line->next) {
+    struct weir_queue_line *line = queues != NULL ? queues->lines : NULL;
+    for (; line != NULL; line = line->next) {
         struct weir_queue_numbers numbers;
         if (line->space != 0 &&
                 weir_queues_numbers(queues, line->queue, &numbers, NULL) == WEIR_OK) {
