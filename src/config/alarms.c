@@ -19,7 +19,8 @@ static const char *const *names_of(
 }
 
 void weir_config_read_alarms(const struct weir_config_reader *reader,
-        const struct weir_conf *alarms, const struct weir_conf *pipelines)
+        const struct weir_conf *alarms, const struct weir_conf *pipelines,
+        const struct weir_conf *queues)
 {
     struct weir_config *config = reader->config;
     if (alarms == NULL || alarms->kind == WEIR_CONF_NULL || alarms->broken) {
@@ -35,6 +36,8 @@ void weir_config_read_alarms(const struct weir_config_reader *reader,
         .diagnostics = reader->diagnostics,
         .arena = &config->arena,
     };
+    scope.has_queues = true;
+    scope.queues = names_of(&config->arena, queues, &scope.queue_count);
     scope.pipelines = names_of(&config->arena, pipelines, &scope.pipeline_count);
     config->alarms = weir_arena_zero(&config->arena, alarms->count, sizeof(*config->alarms));
     for (size_t i = 0; i < alarms->count; i++) {

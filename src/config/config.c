@@ -196,7 +196,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         weir_config_read_tables(reader, members.tables);
         weir_config_read_queues(reader, members.queues);
         read_pipelines(reader, members.pipelines);
-        weir_config_read_alarms(reader, members.alarms, members.pipelines);
+        weir_config_read_alarms(reader, members.alarms, members.pipelines, members.queues);
     }
     weir_diagnostics_sort(diagnostics);
     if (diagnostics->errors > 0) {

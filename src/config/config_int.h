@@ -26,9 +26,10 @@ void weir_config_read_tables(
 void weir_config_read_queues(
         const struct weir_config_reader *reader, const struct weir_conf *queues);
 
-/* `alarms:`; pipelines is the node of `pipelines:`, or NULL. */
+/* `alarms:`; pipelines and queues are the nodes of `pipelines:` and `queues:`, or NULL. */
 void weir_config_read_alarms(const struct weir_config_reader *reader,
-        const struct weir_conf *alarms, const struct weir_conf *pipelines);
+        const struct weir_conf *alarms, const struct weir_conf *pipelines,
+        const struct weir_conf *queues);
 
 /*
  * A key in its short form ({ a: S, b: S }) or its long one ({ partition: { a: S }, sort: ... }).

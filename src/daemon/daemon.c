@@ -177,6 +177,33 @@ static void alarms_refresh(void *arg)
 {
     struct daemon *daemon = arg;
     weir_pipelines_refresh(daemon->pipelines);
+    weir_queues_refresh(daemon->queues);
+}
+
+static enum weir_rc alarms_send(void *arg, struct weir_txn *txn,
+        const struct weir_alarm_message *message, const void **ret_held, struct weir_err *err)
+{
+    struct daemon *daemon = arg;
+    const struct weir_queue *queue = NULL;
+    enum weir_rc rc = weir_queues_get(daemon->queues, message->queue, &queue, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    struct weir_queue_send *send = WEIR_ARENA_NEW(&txn->arena, struct weir_queue_send);
+    send->queue = queue;
+    send->message.body = message->body;
+    if (queue->fifo) {
+        send->message.group = message->alarm;
+        send->message.dedup = message->id;
+    }
+    *ret_held = queue;
+    return weir_queue_send(daemon->queues, send, txn, err);
+}
+
+static void alarms_release(void *arg, const void *held)
+{
+    (void)arg;
+    weir_queue_unref(held);
 }
 
 static void alarms_log(void *arg, const struct weir_alarm_change *change)
@@ -386,6 +413,8 @@ static enum weir_rc start_alarms(
             .wake_at = alarms_wake_at,
             .refresh = alarms_refresh,
             .log = alarms_log,
+            .send = alarms_send,
+            .release = alarms_release,
             .arg = daemon,
         },
         .models = config->alarms,

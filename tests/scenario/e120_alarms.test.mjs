@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteMessageCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { receive, sqsOf } from './lib/queues.mjs';
 import { Weir, elsewhere, eventually, program } from './lib/weir.mjs';
 
 const skip = elsewhere !== undefined;
@@ -24,6 +26,9 @@ pipelines:
     steps:
       - require: [new.value]
       - put: { table: target, item: { id: "\${new.id}" } }
+queues:
+  operators: {}
+  in-order.fifo: {}
 alarms:
   lag:
     metric: weir_pipeline_oldest_unprocessed_milliseconds
@@ -32,7 +37,7 @@ alarms:
     period: 200ms
     periods: 2
     above: 300
-    actions: [log]
+    actions: [log, { queue: operators }, { queue: in-order.fifo }]
   errors:
     metric: weir_pipeline_errors_total
     labels: { pipeline: copy }
@@ -67,6 +72,23 @@ const told = (weir, name, expected) => eventually(() => {
   return true;
 });
 
+// The bodies of so many messages, which are taken from the queue.
+async function received(weir, QueueName, count) {
+  const sqs = sqsOf(weir);
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
+  const bodies = [];
+  while (bodies.length < count) {
+    const messages = await receive(sqs, QueueUrl, { WaitTimeSeconds: 10 });
+    assert.ok(messages.length > 0, `${QueueName} has only ${bodies.length} messages`);
+    for (const { Body, ReceiptHandle } of messages) {
+      bodies.push(JSON.parse(Body));
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+    }
+  }
+  assert.deepEqual(await receive(sqs, QueueUrl), [], 'nothing is sent twice');
+  return bodies;
+}
+
 const run = (args, options = {}) => new Promise((resolve) => {
   execFile(program(), args, options, (error, out, err) =>
     resolve({ code: error?.code ?? 0, out, err }));
@@ -79,7 +101,7 @@ test('an alarm goes off, is kept over restart and kill, and ends', { skip }, asy
     assert.equal(quiet.value, 0);
     assert.equal(quiet.metric, 'weir_pipeline_oldest_unprocessed_milliseconds');
     assert.deepEqual(quiet.labels, { pipeline: 'copy' });
-    assert.deepEqual(quiet.actions, ['log']);
+    assert.deepEqual(quiet.actions, ['log', { queue: 'operators' }, { queue: 'in-order.fifo' }]);
 
     // The target is missing: the record waits, and its age grows.
     await put(weir, 'a', 1);
@@ -108,6 +130,20 @@ test('an alarm goes off, is kept over restart and kill, and ends', { skip }, asy
     assert.ok(fine.since > late.since);
     assert.match(fine.reason, /was not greater than|were not greater than/);
     await told(weir, 'lag', ['INSUFFICIENT_DATA>OK', 'OK>ALARM', 'ALARM>OK']);
+
+    // Each change came to the queues once, in order where there is one.
+    for (const queue of ['operators', 'in-order.fifo']) {
+      const bodies = await received(weir, queue, 3);
+      const changes = bodies.map((body) => `${body.OldStateValue}>${body.NewStateValue}`);
+      assert.deepEqual(queue === 'operators' ? changes.sort() : changes, queue === 'operators'
+        ? ['ALARM>OK', 'INSUFFICIENT_DATA>OK', 'OK>ALARM']
+        : ['INSUFFICIENT_DATA>OK', 'OK>ALARM', 'ALARM>OK']);
+      const alarmed = bodies.find((body) => body.NewStateValue === 'ALARM');
+      assert.equal(alarmed.AlarmName, 'lag');
+      assert.equal(alarmed.NewStateReason, late.reason);
+      assert.equal(alarmed.StateChangeTime, late.since);
+      assert.deepEqual(alarmed.Trigger.Dimensions, [{ value: 'copy', name: 'pipeline' }]);
+    }
   } finally {
     await weir.close();
   }

@@ -623,6 +623,17 @@ static void mistakes_in_alarms(void **state)
             "weir.yaml:5:28: error: unknown action 'http' (known: queue)\n");
 }
 
+static void queues_of_alarms(void **state)
+{
+    (void)state;
+    assert_said("queues: { tell: {} }\n"
+                "alarms:\n"
+                "  a: { metric: weir_queue_messages, labels: { queue: tel }, statistic: max,\n"
+                "    above: 1, actions: [{ queue: tall }, { queue: tell }] }\n",
+            "weir.yaml:3:54: warning: queue 'tel' is not in the file; did you mean 'tell'?\n"
+            "weir.yaml:4:34: error: unknown queue 'tall'; did you mean 'tell'? (known: tell)\n");
+}
+
 static void metrics_of_alarms(void **state)
 {
     (void)state;
@@ -766,6 +777,7 @@ int main(void)
         cmocka_unit_test(an_alarm_as_written),
         cmocka_unit_test(mistakes_in_alarms),
         cmocka_unit_test(metrics_of_alarms),
+        cmocka_unit_test(queues_of_alarms),
         cmocka_unit_test(unknown_members),
         cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
         cmocka_unit_test(the_error_counts),
