@@ -33,12 +33,10 @@ struct daemon {
     struct weir_timers *timers;
     struct weir_loop_timer timers_timer;
     struct weir_post timers_post;
-    _Atomic bool timers_woken;
     struct weir_tables *tables;
     struct weir_queues *queues;
     struct weir_loop_timer queues_timer;
     struct weir_post queues_post;
-    _Atomic bool queues_woken;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
     struct weir_loop_timer alarms_timer;
@@ -52,8 +50,10 @@ struct daemon {
     char address[128]; /* to listen on */
     uint16_t port;
     pthread_t signal_thread;
-    bool has_signal_thread;
     struct weir_post stop_post;
+    bool has_signal_thread;
+    _Atomic bool timers_woken;
+    _Atomic bool queues_woken;
     bool stopping;
     bool finishing; /* the loop does not run any more */
 };
