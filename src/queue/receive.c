@@ -304,7 +304,7 @@ static enum weir_rc serve(struct weir_queue_line *line, struct weir_err *err)
 {
     enum weir_rc rc = WEIR_OK;
     while (rc == WEIR_OK && line->receives != NULL && line->space != 0) {
-        if (!weir_line_has(line)) {
+        if (line->waiting < line->receives->max) {
             rc = weir_line_load(line, err);
         }
         if (rc != WEIR_OK || !weir_line_has(line) || line->hidden >= HIDDEN_MAX) {
