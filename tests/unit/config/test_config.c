@@ -666,6 +666,54 @@ static void metrics_of_alarms(void **state)
             "'pipeline'\n");
 }
 
+static void queues_are_read_whole(void **state)
+{
+    (void)state;
+    struct checked checked;
+    check_text(&checked,
+            WEIR_STR("queues:\n"
+                     "  work: { visibility_timeout: 45s, delay: 1m, retention: 1d,\n"
+                     "    wait: 20s, max_bytes: 2KiB, redrive: { queue: dead, after: 3 } }\n"
+                     "  dead:\n"
+                     "  o.fifo: { fifo: true, deduplicate_content: true }\n"));
+    assert_int_equal(checked.rc, WEIR_OK);
+    assert_int_equal(checked.config->queue_count, 3);
+    const struct weir_queue *work = &checked.config->queues[0];
+    assert_true(weir_str_eq(work->name, WEIR_STR("work")));
+    assert_int_equal(work->visibility_ms, 45 * 1000);
+    assert_int_equal(work->delay_ms, 60 * 1000);
+    assert_int_equal(work->retention_ms, 24 * 3600 * 1000);
+    assert_int_equal(work->wait_ms, 20 * 1000);
+    assert_int_equal(work->max_bytes, 2048);
+    assert_true(weir_str_eq(work->dead_letters, WEIR_STR("dead")));
+    assert_int_equal(work->max_receives, 3);
+    assert_true(work->from_file);
+    struct weir_queue plain = weir_queue_defaults(WEIR_STR("dead"));
+    assert_null(weir_queue_difference(&checked.config->queues[1], &plain));
+    assert_true(checked.config->queues[2].fifo && checked.config->queues[2].dedup_by_content);
+    check_end(&checked);
+}
+
+static void wrong_queues(void **state)
+{
+    (void)state;
+    assert_said("queues: { a: { redrive: { queue: b, after: 0 } } }\n",
+            "weir.yaml:1:44: error: option 'after' is '0', but must be from 1 to 1000\n");
+    assert_said("queues: { work: { redrive: { queue: wrk, after: 1 } }, other: }\n",
+            "weir.yaml:1:37: error: unknown queue 'wrk'; did you mean 'work'? (known: work, "
+            "other)\n");
+    assert_said("queues: { a: { redrive: { queue: a, after: 1 } } }\n",
+            "weir.yaml:1:34: error: a queue cannot be its own dead-letter queue\n");
+    assert_said("queues: { a: { redrive: { queue: b.fifo, after: 1 } }, b.fifo: }\n",
+            "weir.yaml:1:34: error: the dead-letter queue of a FIFO queue is a FIFO queue, and of "
+            "another one is not\n");
+    assert_said("queues: { a: { deduplicate_content: true } }\n",
+            "weir.yaml:1:37: error: queue 'a': only FIFO queues deduplicate; the name of one ends "
+            "in .fifo\n");
+    assert_said("queues: [a]\n",
+            "weir.yaml:1:9: error: queues must be a map of names to queues, not a list\n");
+}
+
 static void unknown_members(void **state)
 {
     (void)state;
@@ -778,6 +826,8 @@ int main(void)
         cmocka_unit_test(mistakes_in_alarms),
         cmocka_unit_test(metrics_of_alarms),
         cmocka_unit_test(queues_of_alarms),
+        cmocka_unit_test(queues_are_read_whole),
+        cmocka_unit_test(wrong_queues),
         cmocka_unit_test(unknown_members),
         cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
         cmocka_unit_test(the_error_counts),
