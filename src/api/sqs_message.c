@@ -197,14 +197,16 @@ static enum weir_rc begin_batch(struct weir_call *call, const struct weir_sqs_ba
 {
     size_t count = asked->entries.count;
     if (count == 0) {
-        return weir_sqs_fail(call, err, &weir_sqs_empty_batch,
+        (void)weir_sqs_fail(call, err, &weir_sqs_empty_batch,
                 "There should be at least one %sRequestEntry in the request.",
                 call->operation->name);
+        return WEIR_E_INVALID;
     }
     if (count > WEIR_QUEUE_BATCH_MAX) {
-        return weir_sqs_fail(call, err, &weir_sqs_too_many_entries,
+        (void)weir_sqs_fail(call, err, &weir_sqs_too_many_entries,
                 "Maximum number of entries per request are %d. You have sent %zu.",
                 WEIR_QUEUE_BATCH_MAX, count);
+        return WEIR_E_INVALID;
     }
     *ret_parts = WEIR_ARENA_NEW(call->arena, struct parts);
     (*ret_parts)->all = weir_arena_zero(call->arena, count, sizeof(struct part));

@@ -237,8 +237,11 @@ enum weir_rc weir_queues_get(struct weir_queues *queues, struct weir_str name,
         weir_queue_ref(*ret_queue);
     }
     weir_mutex_unlock(&queues->mutex);
-    return found ? WEIR_OK
-                 : weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
+    if (found) {
+        return WEIR_OK;
+    }
+    (void)weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
+    return WEIR_E_NOT_FOUND;
 }
 
 size_t weir_queues_list(struct weir_queues *queues, struct weir_str after, struct weir_str prefix,
@@ -319,7 +322,8 @@ static enum weir_rc read_existing(struct definition_op *op, struct weir_view *vi
 {
     enum weir_rc rc = read_queue(op, view, ret_box, err);
     if (rc == WEIR_OK && *ret_box == NULL) {
-        return weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
+        (void)weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
+        return WEIR_E_NOT_FOUND;
     }
     return rc;
 }

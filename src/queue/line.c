@@ -3,10 +3,13 @@
  * some way ahead of what is received; entries stay until their message is gone.
  */
 #include <string.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "queue/line_int.h"
+
+#define HASH_FUNCTION(key, size, result) ((result) = (unsigned)weir_hash64(0, (key), (size)))
+#include <uthash.h>
 
 enum {
     AHEAD_MAX = 20 * 1000, /* entries that wait to be received */

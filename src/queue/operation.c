@@ -139,7 +139,9 @@ static struct weir_str expiry_key(
 {
     char *p = weir_arena_alloc(weir_view_arena(view), WEIR_QUEUE_KEY + dedup.n);
     weir_queue_number_key('e', (uint64_t)expires.ms, p);
-    memcpy(p + WEIR_QUEUE_KEY, dedup.p, dedup.n);
+    if (dedup.n > 0) {
+        memcpy(p + WEIR_QUEUE_KEY, dedup.p, dedup.n);
+    }
     return weir_str(p, WEIR_QUEUE_KEY + dedup.n);
 }
 

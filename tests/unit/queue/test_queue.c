@@ -207,7 +207,7 @@ static void what_fails_too_often_is_moved_as_it_is(void **state)
     queue.max_receives = 2;
     create(f, &dead);
     create(f, &queue);
-    struct weir_str id;
+    struct weir_str id = { 0 };
     uint64_t sequence = 0;
     struct sending what = { .body = "poison" };
     assert_int_equal(send_as(f, "q", &what, &id, &sequence), WEIR_OK);
@@ -269,8 +269,8 @@ static void duplicates_of_five_minutes_are_dropped(void **state)
     struct weir_queue queue = define("q.fifo");
     queue.dedup_by_content = true;
     create(f, &queue);
-    struct weir_str ids[3];
-    uint64_t sequences[3];
+    struct weir_str ids[3] = { 0 };
+    uint64_t sequences[3] = { 0 };
     struct sending what = { .body = "a", .group = "g" };
     assert_int_equal(send_as(f, "q.fifo", &what, &ids[0], &sequences[0]), WEIR_OK);
     advance(f, 5 * 60 * SECOND - 1);
