@@ -14,6 +14,19 @@ void weir_txn_sink_init(struct weir_txn_sink *sink, struct weir_txn *txn)
     sink->txn = txn;
 }
 
+static void view_sink_add(struct weir_change_sink *base, const struct weir_change *change)
+{
+    struct weir_view_sink *sink = WEIR_CONTAINER(base, struct weir_view_sink, base);
+    weir_view_add(sink->view, change);
+}
+
+void weir_view_sink_init(struct weir_view_sink *sink, struct weir_view *view)
+{
+    sink->base.add = view_sink_add;
+    sink->base.arena = weir_view_arena(view);
+    sink->view = view;
+}
+
 static struct weir_str bytes_of(struct weir_item item)
 {
     return weir_str(item.p, item.n);

@@ -43,6 +43,13 @@ static inline struct weir_table_box *weir_table_box(const struct weir_table *tab
     return WEIR_CONTAINER(table, struct weir_table_box, table);
 }
 
+/* change.c: collects into what an operation adds on the commit thread. */
+struct weir_view_sink {
+    struct weir_change_sink base;
+    struct weir_view *view;
+};
+void weir_view_sink_init(struct weir_view_sink *sink, struct weir_view *view);
+
 /* definition.c: a definition to and from the catalogue's bytes; decode fills ARNs. */
 struct weir_item weir_table_encode(struct weir_arena *arena, const struct weir_table *table);
 WEIR_MUST_CHECK enum weir_rc weir_table_decode(const struct weir_tables *tables,

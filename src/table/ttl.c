@@ -54,16 +54,6 @@ struct expire_op {
     const struct weir_table *table; /* NULL: dropped meanwhile */
 };
 
-struct op_sink {
-    struct weir_change_sink base;
-    struct weir_view *view;
-};
-
-static void op_sink_add(struct weir_change_sink *base, const struct weir_change *change)
-{
-    weir_view_add(WEIR_CONTAINER(base, struct op_sink, base)->view, change);
-}
-
 static enum weir_rc run_expire(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct expire_op *op = WEIR_CONTAINER(base, struct expire_op, op);
@@ -97,7 +87,8 @@ static enum weir_rc run_expire(struct weir_op *base, struct weir_view *view, str
             due.ms < now - too_old_ms) {
         return WEIR_OK;
     }
-    struct op_sink sink = { { op_sink_add, arena }, view };
+    struct weir_view_sink sink;
+    weir_view_sink_init(&sink, view);
     return weir_table_change(op->table, &sink.base, &change, err);
 }
 

@@ -1,16 +1,6 @@
 /* The wire API's writes: conditional puts, deletes and updates as operations. */
 #include "table/table_int.h"
 
-struct view_sink {
-    struct weir_change_sink base;
-    struct weir_view *view;
-};
-
-static void view_sink_add(struct weir_change_sink *base, const struct weir_change *change)
-{
-    weir_view_add(WEIR_CONTAINER(base, struct view_sink, base)->view, change);
-}
-
 static enum weir_rc make_after(
         struct weir_write *write, struct weir_arena *arena, struct weir_err *err)
 {
@@ -91,7 +81,8 @@ static enum weir_rc run_write(struct weir_op *op, struct weir_view *view, struct
     if (rc != WEIR_OK) {
         return rc;
     }
-    struct view_sink sink = { { view_sink_add, arena }, view };
+    struct weir_view_sink sink;
+    weir_view_sink_init(&sink, view);
     struct weir_item_change change = {
         .key = write->key,
         .before = write->before,
