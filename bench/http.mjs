@@ -3,11 +3,9 @@
 // comes from wrk: one thread, random keys of 10,000, every put replaces an item. On two processors
 // wrk and both of weir's busy threads share what the bare server has to itself but for wrk.
 
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import {
-  ROOT, Server, folder, median, program, remove, result, startWeir, syncMicroseconds, table, wrk,
+  ROOT, Server, folder, freePort, median, middle, program, ratio, remove, result, startWeir, syncMicroseconds, table, wrk,
 } from './lib.mjs';
 
 const TABLE = 'bench-items';
@@ -41,16 +39,6 @@ async function create(server, stream) {
     }
   }
   await server.load(TABLE, Array.from({ length: KEYS }, (_, key) => item(key)));
-}
-
-// A port that is free now; dynalite does not choose one itself.
-async function freePort() {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }
 
 async function startDynalite(args) {
@@ -88,10 +76,6 @@ async function measure(servers, rounds, syncs, dir) {
   }
   return measured;
 }
-
-const middle = (rounds, field) => median(rounds.map((measure) => measure[field]));
-// Of two servers measured one after the other in the same round.
-const ratio = (mine, other, field) => median(mine.map((measure, n) => measure[field] / other[n][field]));
 
 export async function run() {
   const dir = folder();

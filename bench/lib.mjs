@@ -11,6 +11,7 @@ import {
   writeFileSync, writeSync,
 } from 'node:fs';
 import http from 'node:http';
+import { createServer } from 'node:net';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -95,6 +96,10 @@ export function program(name) {
   execFileSync('ninja', ['-C', BUILD, `bench/${name}`], { stdio: ['ignore', 'ignore', 'inherit'] });
   return path.join(BUILD, 'bench', name);
 }
+
+// The median over rounds of one figure, and of its ratio to another server's in the same round.
+export const middle = (rounds, field) => median(rounds.map((measure) => measure[field]));
+export const ratio = (mine, other, field) => median(mine.map((measure, n) => measure[field] / other[n][field]));
 
 export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -183,6 +188,16 @@ export class Server {
     this.ready.catch(() => {});
     await exit;
   }
+}
+
+// A port that is free now, for servers that do not choose one themselves.
+export async function freePort() {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
 }
 
 // weir on a configuration and a folder, listening on a free port.
