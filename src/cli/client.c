@@ -44,7 +44,7 @@ static void add_header(struct headers *headers, struct weir_str name, struct wei
 }
 
 /* Sign with the environment's credentials; without any the request stays as it is. */
-static void sign(struct headers *headers, const struct weir_http_call *http, struct weir_str host,
+static void sign(struct headers *headers, const struct weir_http_fetch *http, struct weir_str host,
         struct weir_str path, struct weir_str query, struct weir_arena *arena)
 {
     struct weir_sigv4_credentials credentials = {
@@ -120,7 +120,7 @@ enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
     struct weir_str endpoint = endpoint_of(call);
     bool admin = request->operation.n == 0;
     weir_arena_init(&arena);
-    struct weir_http_call http = {
+    struct weir_http_fetch http = {
         .url = weir_arena_printf(&arena, "%.*s%.*s", WEIR_STR_ARG(endpoint),
                 WEIR_STR_ARG(admin ? request->path : WEIR_STR("/"))),
         .method = admin && !request->post ? WEIR_STR("GET") : WEIR_STR("POST"),

@@ -26,7 +26,7 @@ struct weir_cli_request {
     struct weir_str path;      /* with its query, without an operation */
     bool post;                 /* POST path instead of GET */
     struct weir_str body;
-    /* As in struct weir_http_call: takes the body as it comes. NULL: it is gathered. */
+    /* As in struct weir_http_fetch: takes the body as it comes. NULL: it is gathered. */
     bool (*on_data)(void *arg, const struct weir_http_reply *reply, struct weir_str data);
     void *arg;
     uint32_t timeout_ms; /* longest silence; 0: the client's */

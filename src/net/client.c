@@ -12,11 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 30000, READ_BYTES = 64 * 1024, HEAD_MAX = 256 * 1024, HOST_MAX = 256 };
+enum { TIMEOUT_MS = 30000, READ_BYTES = 64 * 1024, HEAD_MAX = 256 * 1024 };
 
 /* One call under way. */
 struct fetch {
-    const struct weir_http_call *call;
+    const struct weir_http_fetch *call;
     struct weir_http_url url;
     int fd;
     int timeout_ms;
@@ -57,71 +57,6 @@ struct weir_str weir_http_reply_find(const struct weir_http_reply *reply, struct
         }
     }
     return weir_str(NULL, 0);
-}
-
-/* Split "host:port", "[::1]:port" or either without a port. */
-static bool split_authority(struct weir_http_url *url)
-{
-    struct weir_str rest = url->authority;
-    size_t host = 0;
-    if (rest.n > 0 && rest.p[0] == '[') {
-        const char *close = memchr(rest.p, ']', rest.n);
-        if (close == NULL) {
-            return false;
-        }
-        host = (size_t)(close - rest.p) + 1;
-        url->host = weir_str(rest.p + 1, host - 2);
-    } else {
-        while (host < rest.n && rest.p[host] != ':') {
-            host++;
-        }
-        url->host = weir_str(rest.p, host);
-    }
-    uint64_t port = 80;
-    if (host < rest.n) {
-        struct weir_str digits = weir_str(rest.p + host + 1, rest.n - host - 1);
-        if (rest.p[host] != ':' || !weir_str_to_u64(digits, &port) || port < 1 || port > 65535) {
-            return false;
-        }
-    }
-    url->port = (uint16_t)port;
-    return url->host.n > 0 && url->host.n < HOST_MAX;
-}
-
-enum weir_rc weir_http_url_parse(
-        struct weir_str url, struct weir_http_url *ret_url, struct weir_err *err)
-{
-    if (!weir_str_starts(url, WEIR_STR("http://"))) {
-        return weir_fail(err, WEIR_E_UNSUPPORTED, "cannot fetch \"%.*s\": expected http://",
-                WEIR_STR_ARG(url));
-    }
-    struct weir_http_url parts = { .authority = weir_str(url.p + 7, 0), .path = WEIR_STR("/") };
-    size_t at = 7;
-    while (at < url.n && url.p[at] != '/' && url.p[at] != '?') {
-        at++;
-    }
-    parts.authority.n = at - 7;
-    size_t path = at;
-    while (at < url.n && url.p[at] != '?') {
-        at++;
-    }
-    if (at > path) {
-        parts.path = weir_str(url.p + path, at - path);
-    }
-    if (at < url.n) {
-        parts.query = weir_str(url.p + at + 1, url.n - at - 1);
-    }
-    bool clean = true;
-    for (size_t i = 0; i < url.n; i++) {
-        clean = clean && (unsigned char)url.p[i] > ' ' && url.p[i] != 0x7f;
-    }
-    if (!clean || !split_authority(&parts)) {
-        return weir_fail(err, WEIR_E_INVALID,
-                "\"%.*s\" is not a URL: expected http://HOST[:PORT][/PATH][?QUERY]",
-                WEIR_STR_ARG(url));
-    }
-    *ret_url = parts;
-    return WEIR_OK;
 }
 
 static enum weir_rc wait_for(struct fetch *fetch, short events, struct weir_err *err)
@@ -170,7 +105,7 @@ static enum weir_rc try_connect(
 
 static enum weir_rc connect_any(struct fetch *fetch, struct weir_err *err)
 {
-    char host[HOST_MAX];
+    char host[WEIR_HTTP_HOST_MAX];
     char port[8];
     snprintf(host, sizeof(host), "%.*s", WEIR_STR_ARG(fetch->url.host));
     snprintf(port, sizeof(port), "%u", (unsigned)fetch->url.port);
@@ -224,7 +159,7 @@ static bool is_clean(struct weir_str text)
 }
 
 static enum weir_rc write_headers(
-        const struct weir_http_call *call, struct weir_buf *head, struct weir_err *err)
+        const struct weir_http_fetch *call, struct weir_buf *head, struct weir_err *err)
 {
     for (size_t i = 0; i < call->header_count; i++) {
         const struct weir_http_header *header = &call->headers[i];
@@ -243,7 +178,7 @@ static enum weir_rc write_headers(
 
 static enum weir_rc send_request(struct fetch *fetch, struct weir_err *err)
 {
-    const struct weir_http_call *call = fetch->call;
+    const struct weir_http_fetch *call = fetch->call;
     struct weir_str method = call->method.n > 0 ? call->method : WEIR_STR("GET");
     WEIR_AUTO_FINI(weir_buf) struct weir_buf head;
     weir_buf_init(&head, HEAD_MAX);
@@ -403,7 +338,7 @@ static enum weir_rc receive(struct fetch *fetch, struct weir_err *err)
 }
 
 enum weir_rc weir_http_fetch(
-        const struct weir_http_call *call, struct weir_http_reply *ret_reply, struct weir_err *err)
+        const struct weir_http_fetch *call, struct weir_http_reply *ret_reply, struct weir_err *err)
 {
     WEIR_AUTO_FINI(fetch) struct fetch fetch = { .call = call, .fd = -1 };
     weir_buf_init(&fetch.name, HEAD_MAX);
@@ -414,6 +349,10 @@ enum weir_rc weir_http_fetch(
     llhttp_init(&fetch.parser, HTTP_RESPONSE, &settings);
 
     enum weir_rc rc = weir_http_url_parse(call->url, &fetch.url, err);
+    if (rc == WEIR_OK && fetch.url.tls) {
+        rc = weir_fail(err, WEIR_E_UNSUPPORTED, "cannot fetch \"%.*s\": expected http://",
+                WEIR_STR_ARG(call->url));
+    }
     if (rc == WEIR_OK) {
         rc = connect_any(&fetch, err);
     }

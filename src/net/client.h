@@ -14,21 +14,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "net/http.h"
-
-struct weir_http_url {
-    struct weir_str host;      /* without the brackets of an IPv6 address */
-    struct weir_str authority; /* host and port as written: the Host header */
-    uint16_t port;             /* 80 when not given */
-    struct weir_str path;      /* "/" when not given */
-    struct weir_str query;     /* without the '?' */
-};
-
-/*
- * Take a URL apart; the parts are views into it.
- * Errors: WEIR_E_INVALID, WEIR_E_UNSUPPORTED (not http).
- */
-WEIR_MUST_CHECK enum weir_rc weir_http_url_parse(
-        struct weir_str url, struct weir_http_url *ret_url, struct weir_err *err);
+#include "net/http_url.h"
 
 /* A request's answer. Everything in it lives until fini. */
 struct weir_http_reply {
@@ -40,7 +26,7 @@ struct weir_http_reply {
 };
 
 /* What to ask. All borrowed for the call; zero means the default. */
-struct weir_http_call {
+struct weir_http_fetch {
     struct weir_str url;
     struct weir_str method;                 /* GET */
     const struct weir_http_header *headers; /* Host, Connection and Content-Length are added */
@@ -64,8 +50,8 @@ struct weir_http_call {
  * Errors: as weir_http_url_parse; WEIR_E_IO (no such host, refused, broken off, not HTTP),
  * WEIR_E_TIMEOUT, WEIR_E_TOO_LARGE (the body).
  */
-WEIR_MUST_CHECK enum weir_rc weir_http_fetch(
-        const struct weir_http_call *call, struct weir_http_reply *ret_reply, struct weir_err *err);
+WEIR_MUST_CHECK enum weir_rc weir_http_fetch(const struct weir_http_fetch *call,
+        struct weir_http_reply *ret_reply, struct weir_err *err);
 
 /* The value of the first header of that name, in any case; p is NULL without one. */
 struct weir_str weir_http_reply_find(const struct weir_http_reply *reply, struct weir_str name);

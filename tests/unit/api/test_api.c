@@ -117,7 +117,7 @@ static int fetch(struct fixture *f, const char *method, const char *path,
     char url[128];
     struct weir_err err;
     snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", f->port, path);
-    struct weir_http_call call = {
+    struct weir_http_fetch call = {
         .url = weir_str_z(url),
         .method = weir_str_z(method),
         .headers = headers,

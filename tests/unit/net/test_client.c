@@ -34,10 +34,10 @@ static void handle(struct weir_http_request *request, void *arg)
 
 static char url[64];
 
-static struct weir_http_call call_to(const struct serving *serving, const char *rest)
+static struct weir_http_fetch call_to(const struct serving *serving, const char *rest)
 {
     snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", (unsigned)serving->port, rest);
-    return (struct weir_http_call){ .url = weir_str_z(url) };
+    return (struct weir_http_fetch){ .url = weir_str_z(url) };
 }
 
 static void url_is_taken_apart(void **state)
@@ -54,9 +54,14 @@ static void url_is_taken_apart(void **state)
     assert_int_equal(parts.port, 80);
     assert_true(weir_str_eq(parts.path, WEIR_STR("/")));
     struct weir_err err;
-    assert_int_equal(weir_http_url_parse(WEIR_STR("https://a"), &parts, &err), WEIR_E_UNSUPPORTED);
+    assert_false(parts.tls);
+    assert_int_equal(weir_http_url_parse(WEIR_STR("https://a"), &parts, &err), WEIR_OK);
+    assert_int_equal(parts.port, 443);
+    assert_true(parts.tls);
+    assert_int_equal(weir_http_url_parse(WEIR_STR("ftp://a"), &parts, &err), WEIR_E_UNSUPPORTED);
     static const char *const bad[] = { "http://", "http://a:0", "http://a:65536", "http://a:x",
-        "http://[::1", "http://a/b c", "http://:80", "http://a/\r\nX:" };
+        "http://[::1", "http://a/b c", "http://:80", "http://a/\r\nX:", "https://user:pw@a/",
+        "http://user@a/", "http://a/#part" };
     for (size_t i = 0; i < WEIR_COUNT(bad); i++) {
         assert_int_equal(weir_http_url_parse(weir_str_z(bad[i]), &parts, &err), WEIR_E_INVALID);
     }
@@ -67,7 +72,7 @@ static void answer_comes_whole(void **state)
     (void)state;
     struct serving serving;
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
-    struct weir_http_call call = call_to(&serving, "/p?q");
+    struct weir_http_fetch call = call_to(&serving, "/p?q");
     struct weir_http_header say_hi = { WEIR_STR("X-Say"), WEIR_STR("hi") };
     call.method = WEIR_STR("POST");
     call.headers = &say_hi;
@@ -112,7 +117,7 @@ static void stream_is_taken_until_enough(void **state)
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
     struct weir_buf taken;
     weir_buf_init(&taken, 100);
-    struct weir_http_call call = call_to(&serving, "/stream");
+    struct weir_http_fetch call = call_to(&serving, "/stream");
     call.on_data = take_data;
     call.arg = &taken;
     struct weir_http_reply reply = { 0 };
@@ -130,13 +135,15 @@ static void failures_are_told_apart(void **state)
     (void)state;
     struct serving serving;
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
-    struct weir_http_call call = call_to(&serving, "/silent");
+    struct weir_http_fetch call = call_to(&serving, "/silent");
     call.timeout_ms = 30;
     struct weir_http_reply reply = { 0 };
     struct weir_err err;
     assert_int_equal(weir_http_fetch(&call, &reply, &err), WEIR_E_TIMEOUT);
     sem_wait(&serving.gone);
     serving_end(&serving);
+    call.url = WEIR_STR("https://127.0.0.1/");
+    assert_int_equal(weir_http_fetch(&call, &reply, &err), WEIR_E_UNSUPPORTED);
     call = call_to(&serving, "/"); /* nobody listens there any more */
     assert_int_equal(weir_http_fetch(&call, &reply, &err), WEIR_E_IO);
     assert_non_null(strstr(err.msg, "127.0.0.1"));
