@@ -1,5 +1,7 @@
 #include "base/random.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -21,10 +23,23 @@ void weir_random_seed(struct weir_random *random, uint64_t seed)
     }
 }
 
+static atomic_bool repeats;
+static _Atomic uint64_t next_seed;
+
+void weir_random_repeat(uint64_t seed)
+{
+    atomic_store(&next_seed, seed);
+    atomic_store(&repeats, true);
+}
+
 void weir_random_init(struct weir_random *random)
 {
     uint64_t seed = 0;
-    weir_random_secret(&seed, sizeof(seed));
+    if (atomic_load(&repeats)) {
+        seed = atomic_fetch_add(&next_seed, 1);
+    } else {
+        weir_random_secret(&seed, sizeof(seed));
+    }
     weir_random_seed(random, seed);
 }
 

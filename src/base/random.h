@@ -12,8 +12,14 @@ struct weir_random {
 /* Start from a seed: the same seed gives the same numbers. One thread at a time. */
 void weir_random_seed(struct weir_random *random, uint64_t seed);
 
-/* Start from the system's randomness. */
+/* Start from the system's randomness, or from the seed that weir_random_repeat has set. */
 void weir_random_init(struct weir_random *random);
+
+/*
+ * From now on weir_random_init gives each generator of the process a seed that follows from this
+ * one, in the order in which they start: tests and simulations repeat themselves. Any thread.
+ */
+void weir_random_repeat(uint64_t seed);
 
 /* The next 64 bits (xoshiro256**; not for secrets). */
 uint64_t weir_random_u64(struct weir_random *random);

@@ -19,18 +19,31 @@ struct weir_loop {
 
     struct weir_post *deferred; /* oldest first; loop thread only */
     struct weir_post **deferred_last;
+
+    struct weir_virtual_time virtual_time; /* when it has a clock, nothing of libuv is used */
 };
 
 enum { CLOSE_ROUNDS_MAX = 64 };
 
+static bool is_virtual(const struct weir_loop *loop)
+{
+    return loop->virtual_time.clock != NULL;
+}
+
 uv_loop_t *weir_loop_uv(struct weir_loop *loop)
 {
+    weir_assert(!is_virtual(loop));
     return &loop->uv;
 }
 
 const struct weir_clock *weir_loop_clock(const struct weir_loop *loop)
 {
     return loop->clock;
+}
+
+struct weir_virtual_time *weir_loop_virtual(struct weir_loop *loop)
+{
+    return &loop->virtual_time;
 }
 
 static void run_all(struct weir_post *post)
@@ -43,7 +56,7 @@ static void run_all(struct weir_post *post)
     }
 }
 
-static bool run_posted(struct weir_loop *loop)
+bool weir_loop_run_posted(struct weir_loop *loop)
 {
     struct weir_post *newest = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
     struct weir_post *oldest = NULL;
@@ -57,12 +70,14 @@ static bool run_posted(struct weir_loop *loop)
     return oldest != NULL;
 }
 
-static bool run_deferred(struct weir_loop *loop)
+bool weir_loop_run_deferred(struct weir_loop *loop)
 {
     struct weir_post *first = loop->deferred;
     loop->deferred = NULL;
     loop->deferred_last = &loop->deferred;
-    uv_idle_stop(&loop->idle);
+    if (!is_virtual(loop)) {
+        uv_idle_stop(&loop->idle);
+    }
     run_all(first);
     return first != NULL;
 }
@@ -70,7 +85,7 @@ static bool run_deferred(struct weir_loop *loop)
 static void on_wake(uv_async_t *wake)
 {
     struct weir_loop *loop = wake->data;
-    run_posted(loop);
+    weir_loop_run_posted(loop);
     if (atomic_exchange(&loop->stop, false)) {
         uv_stop(&loop->uv);
     }
@@ -85,7 +100,7 @@ static void on_check(uv_check_t *check)
 {
     struct weir_loop *loop = check->data;
     if (loop->deferred != NULL) {
-        run_deferred(loop);
+        weir_loop_run_deferred(loop);
     }
 }
 
@@ -116,15 +131,39 @@ enum weir_rc weir_loop_create(
     return WEIR_OK;
 }
 
+struct weir_loop *weir_loop_create_virtual(struct weir_clock_virtual *clock)
+{
+    struct weir_loop *loop = weir_alloc_zero(1, sizeof(*loop));
+    loop->virtual_time.clock = clock;
+    loop->clock = &clock->base;
+    loop->deferred_last = &loop->deferred;
+    return loop;
+}
+
+static void destroy_virtual(struct weir_loop *loop)
+{
+    for (int i = 0; i < CLOSE_ROUNDS_MAX; i++) {
+        if (!weir_loop_run_posted(loop) && !weir_loop_run_deferred(loop)) {
+            break;
+        }
+    }
+    weir_virtual_time_fini(&loop->virtual_time);
+    weir_free(loop);
+}
+
 void weir_loop_destroy(struct weir_loop *loop)
 {
     if (loop == NULL) {
         return;
     }
+    if (is_virtual(loop)) {
+        destroy_virtual(loop);
+        return;
+    }
     /* Closing callbacks may post and defer, and posts may close: both until nothing is left. */
     for (int i = 0; i < CLOSE_ROUNDS_MAX; i++) {
         uv_run(&loop->uv, UV_RUN_NOWAIT);
-        if (!run_posted(loop) && !run_deferred(loop) && i > 1) {
+        if (!weir_loop_run_posted(loop) && !weir_loop_run_deferred(loop) && i > 1) {
             break;
         }
     }
@@ -142,11 +181,13 @@ void weir_loop_destroy(struct weir_loop *loop)
 
 void weir_loop_run(struct weir_loop *loop)
 {
+    weir_assert(!is_virtual(loop));
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
 void weir_loop_stop(struct weir_loop *loop)
 {
+    weir_assert(!is_virtual(loop));
     atomic_store(&loop->stop, true);
     uv_async_send(&loop->wake);
 }
@@ -159,7 +200,7 @@ void weir_loop_post(struct weir_loop *loop, struct weir_post *post)
     } while (!atomic_compare_exchange_weak_explicit(
             &loop->posted, &newest, post, memory_order_release, memory_order_relaxed));
     /* Whoever found the queue empty wakes the loop; the others ride along. */
-    if (newest == NULL) {
+    if (newest == NULL && !is_virtual(loop)) {
         uv_async_send(&loop->wake);
     }
 }
@@ -169,7 +210,9 @@ void weir_loop_defer(struct weir_loop *loop, struct weir_post *post)
     post->next = NULL;
     *loop->deferred_last = post;
     loop->deferred_last = &post->next;
-    uv_idle_start(&loop->idle, on_idle);
+    if (!is_virtual(loop)) {
+        uv_idle_start(&loop->idle, on_idle);
+    }
 }
 
 static void on_timer(uv_timer_t *handle)
@@ -188,6 +231,11 @@ void weir_loop_timer_init(struct weir_loop_timer *timer, struct weir_loop *loop,
 {
     timer->fire = fire;
     timer->loop = loop;
+    timer->handle = NULL;
+    timer->place = 0;
+    if (is_virtual(loop)) {
+        return;
+    }
     timer->handle = weir_alloc_zero(1, sizeof(*timer->handle));
     uv_timer_init(&loop->uv, timer->handle);
     timer->handle->data = timer;
@@ -195,6 +243,10 @@ void weir_loop_timer_init(struct weir_loop_timer *timer, struct weir_loop *loop,
 
 void weir_loop_timer_start(struct weir_loop_timer *timer, uint64_t ms)
 {
+    if (is_virtual(timer->loop)) {
+        weir_virtual_time_start(&timer->loop->virtual_time, timer, ms);
+        return;
+    }
     /* libuv counts from the start of this turn of the loop, which may lie well back. */
     uv_update_time(&timer->loop->uv);
     uv_timer_start(timer->handle, on_timer, ms, 0);
@@ -202,6 +254,10 @@ void weir_loop_timer_start(struct weir_loop_timer *timer, uint64_t ms)
 
 void weir_loop_timer_stop(struct weir_loop_timer *timer)
 {
+    if (is_virtual(timer->loop)) {
+        weir_virtual_time_stop(&timer->loop->virtual_time, timer);
+        return;
+    }
     uv_timer_stop(timer->handle);
 }
 
@@ -209,5 +265,7 @@ void weir_loop_timer_fini(struct weir_loop_timer *timer)
 {
     if (timer->handle != NULL) {
         uv_close((uv_handle_t *)WEIR_TAKE(timer->handle), on_timer_closed);
+    } else if (timer->place != 0) {
+        weir_virtual_time_stop(&timer->loop->virtual_time, timer);
     }
 }

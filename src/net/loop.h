@@ -17,10 +17,18 @@
  *
  * Creating a loop makes the process ignore SIGPIPE: a client that left shows
  * as an error of the write.
+ *
+ * A loop on virtual time (tests, simulations) does no I/O and never waits. Its timers follow
+ * a virtual clock, and time passes only in weir_loop_advance, which jumps from one
+ * due timer to the next. Everything runs on the one thread that calls it, in an order that
+ * depends on nothing but what was posted, deferred and started, so a run repeats itself exactly.
+ * Servers and clients cannot be made on it.
  */
 #ifndef WEIR_NET_LOOP_H
 #define WEIR_NET_LOOP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -38,12 +46,19 @@ struct weir_post {
 
 /*
  * Make a loop. The clock is borrowed for the loop's life; it stamps what the
- * loop's servers say (Date headers). Timers follow the machine's monotonic time.
+ * loop's servers say (Date headers). Timers follow the machine's monotonic time: for another
+ * one there is weir_loop_create_virtual.
  *
  * Errors: WEIR_E_IO (no descriptors left).
  */
 WEIR_MUST_CHECK enum weir_rc weir_loop_create(
         const struct weir_clock *clock, struct weir_loop **ret_loop, struct weir_err *err);
+
+/*
+ * Make a loop on virtual time. The clock is borrowed for the loop's life, and is moved by
+ * weir_loop_advance only.
+ */
+struct weir_loop *weir_loop_create_virtual(struct weir_clock_virtual *clock);
 
 /*
  * Free a loop; NULL is fine. Everything made on it must have been destroyed
@@ -78,11 +93,43 @@ void weir_loop_post(struct weir_loop *loop, struct weir_post *post);
  */
 void weir_loop_defer(struct weir_loop *loop, struct weir_post *post);
 
+/* --- virtual time ---------------------------------------------------------------- */
+
+/*
+ * Who else has work: called when nothing is posted or deferred; returns whether it did
+ * something, and is then called again after what that posted. One a loop; NULL: nobody.
+ */
+void weir_loop_on_idle(struct weir_loop *loop, bool (*work)(void *arg), void *arg);
+
+/*
+ * Run what is posted, deferred and due, and what that leads to, until nothing is left to do
+ * before time passes.
+ *
+ * Errors: WEIR_E_LIMIT (it does not come to rest: something starts itself again without a pause).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_loop_run_until_idle(struct weir_loop *loop, struct weir_err *err);
+
+/*
+ * Let ms milliseconds pass: run until idle, jump to the next due timer, and so on. Ends idle.
+ * Cost: that of the work; time in which nothing is due costs nothing. Errors: as
+ * weir_loop_run_until_idle.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_loop_advance(
+        struct weir_loop *loop, uint64_t ms, struct weir_err *err);
+
+/* How long until the next timer is due; false: none runs. */
+bool weir_loop_next_due(struct weir_loop *loop, uint64_t *ret_after_ms);
+
+/* --- timers ------------------------------------------------------------------------ */
+
 /* A timer. Embed it; fire runs on the loop's thread. Durations are monotonic. */
 struct weir_loop_timer {
     void (*fire)(struct weir_loop_timer *timer);
     struct weir_loop *loop;
-    struct uv_timer_s *handle; /* owned; NULL before init and after fini */
+    struct uv_timer_s *handle; /* owned; NULL before init, after fini, and on virtual time */
+    uint64_t due_ns;           /* virtual time: of its clock */
+    uint64_t order;            /* virtual time: timers due together fire as they were started */
+    size_t place;              /* virtual time: in the loop's heap, from 1; 0: does not run */
 };
 
 /* Prepare a timer that does not run yet. Loop thread only, as all that follows. */

@@ -209,11 +209,11 @@ static bool batch_is_due(struct weir_lane *lane)
         return true;
     }
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
-    int64_t waited = weir_clock_wall(clock).ms - lane->waiting_since.ms;
-    if (waited < 0 || waited >= (int64_t)model->window_ms) {
+    uint64_t waited_ms = (weir_clock_monotonic_ns(clock) - lane->waiting_since_ns) / (1000 * 1000);
+    if (waited_ms >= model->window_ms) {
         return true;
     }
-    weir_loop_timer_start(&lane->timer, model->window_ms - (uint64_t)waited);
+    weir_loop_timer_start(&lane->timer, model->window_ms - waited_ms);
     return false;
 }
 
@@ -236,7 +236,7 @@ static void take_batch(struct weir_lane *lane)
     lane->done_count = 0;
     lane->limit = 0;
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
-    lane->waiting_since = weir_clock_wall(clock);
+    lane->waiting_since_ns = weir_clock_monotonic_ns(clock);
 }
 
 uint32_t weir_key_slot(struct weir_str key)
@@ -252,7 +252,8 @@ struct weir_lane *weir_shard_lane(struct shard *shard, struct weir_str key)
 void weir_lane_give(struct weir_lane *lane, struct queued *queued)
 {
     if (lane->waiting.count == 0) {
-        lane->waiting_since = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
+        const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
+        lane->waiting_since_ns = weir_clock_monotonic_ns(clock);
     }
     weir_queued_add(&lane->waiting, queued);
 }

@@ -99,8 +99,8 @@ struct weir_lane {
     struct weir_pos position; /* committed: all before it is done */
     struct weir_pos committing;
     uint64_t began_ns;
-    struct weir_time waiting_since; /* wall time at which the first waiting record came */
-    struct weir_err why;            /* BLOCKED */
+    uint64_t waiting_since_ns; /* monotonic time at which the first waiting record came */
+    struct weir_err why;       /* BLOCKED */
     struct weir_time blocked_since;
     unsigned attempts;
     struct weir_loop_timer timer; /* window, or pause */

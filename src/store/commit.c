@@ -445,6 +445,23 @@ static void take_list(struct weir_commit *commit, struct weir_txn *txn)
     }
 }
 
+bool weir_commit_step(struct weir_commit *commit)
+{
+    weir_mutex_lock(&commit->mutex);
+    struct weir_txn *clients = queue_take(&commit->clients);
+    struct weir_txn *lanes = queue_take(&commit->lanes);
+    weir_mutex_unlock(&commit->mutex);
+    if (clients == NULL && lanes == NULL) {
+        return false;
+    }
+    take_list(commit, clients);
+    take_list(commit, lanes);
+    if (commit->group_count > 0) {
+        end_group(commit);
+    }
+    return true;
+}
+
 static void *commit_main(void *arg)
 {
     struct weir_commit *commit = arg;
@@ -456,17 +473,9 @@ static void *commit_main(void *arg)
             weir_condition_wait(&commit->ready, &commit->mutex);
             commit->sleeping = false;
         }
-        struct weir_txn *clients = queue_take(&commit->clients);
-        struct weir_txn *lanes = queue_take(&commit->lanes);
-        bool stop = commit->stopping && clients == NULL && lanes == NULL;
         weir_mutex_unlock(&commit->mutex);
-        if (stop) {
-            return NULL;
-        }
-        take_list(commit, clients);
-        take_list(commit, lanes);
-        if (commit->group_count > 0) {
-            end_group(commit);
+        if (!weir_commit_step(commit)) {
+            return NULL; /* woken without work: it is to stop */
         }
     }
 }
@@ -521,7 +530,9 @@ struct weir_commit *weir_commit_start(struct weir_store *store, struct weir_metr
     weir_pending_init(&commit->pending);
     weir_arena_init(&commit->scratch);
     make_metrics(commit, metrics);
-    weir_assert(pthread_create(&commit->thread, NULL, commit_main, commit) == 0);
+    if (!store->stepped) {
+        weir_assert(pthread_create(&commit->thread, NULL, commit_main, commit) == 0);
+    }
     return commit;
 }
 
@@ -532,7 +543,10 @@ void weir_commit_stop(struct weir_commit *commit)
     commit->stopping = true;
     weir_condition_signal(&commit->ready);
     weir_mutex_unlock(&commit->mutex);
-    if (!stopped) {
+    while (!stopped && commit->store->stepped && weir_commit_step(commit)) {
+        /* Finishing what was submitted, and what came of it before the stop. */
+    }
+    if (!stopped && !commit->store->stepped) {
         weir_assert(pthread_join(commit->thread, NULL) == 0);
     }
 }

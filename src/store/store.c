@@ -79,6 +79,7 @@ static enum weir_rc open_log(struct weir_store *store, const struct weir_store_o
         .segment_bytes = options->segment_bytes != 0 || !memory ? options->segment_bytes
                                                                 : MEMORY_SEGMENT_BYTES,
         .ballast = !memory,
+        .no_thread = options->stepped,
     };
     return weir_log_open(&log_options, &store->log, err);
 }
@@ -126,6 +127,7 @@ enum weir_rc weir_store_open(const struct weir_store_options *options,
 {
     struct weir_store *store = weir_alloc_zero(1, sizeof(*store));
     store->clock = options->clock;
+    store->stepped = options->stepped;
     store->retention_ms = options->retention_ms != 0 ? options->retention_ms : default_retention_ms;
     weir_mutex_init(&store->follow_mutex, WEIR_LOCK_FOLLOW);
     struct weir_fs *fs = options->fs;
@@ -197,6 +199,11 @@ void weir_store_submit(struct weir_store *store, struct weir_txn *txn)
     weir_commit_submit(store->commit, txn);
 }
 
+bool weir_store_step(struct weir_store *store)
+{
+    return weir_commit_step(store->commit);
+}
+
 struct waiter {
     struct weir_mutex mutex;
     struct weir_condition ready;
@@ -220,6 +227,9 @@ enum weir_rc weir_store_commit(struct weir_store *store, struct weir_txn *txn, s
     txn->done = wake_waiter;
     txn->arg = &waiter;
     weir_store_submit(store, txn);
+    if (store->stepped) {
+        weir_store_step(store);
+    }
     weir_mutex_lock(&waiter.mutex);
     while (!waiter.done) {
         weir_condition_wait(&waiter.ready, &waiter.mutex);

@@ -68,6 +68,8 @@ struct weir_store_options {
     uint64_t log_max_bytes; /* bound of the log whatever holds it; 0: half of the disk's free space
                              */
     bool discard_state;     /* tests: forget the keyspaces and replay the whole log */
+    bool stepped;           /* no threads of its own: the commit thread is who calls
+                               weir_store_step, so that a run repeats itself exactly */
 };
 
 /*
@@ -216,6 +218,13 @@ void weir_txn_op(struct weir_txn *txn, struct weir_op *op);
  * WEIR_E_UNKNOWN_OUTCOME, WEIR_E_CLOSED.
  */
 void weir_store_submit(struct weir_store *store, struct weir_txn *txn);
+
+/*
+ * Of a stepped store: commit what was submitted so far, as one group where it fits, and call
+ * what the commit thread would call. False: nothing was submitted. One thread, which is also the
+ * only one that submits; not inside done, wake or an operation.
+ */
+bool weir_store_step(struct weir_store *store);
 
 /* Submit and wait for the outcome; for start-up, tools and tests, never on a loop. Errors: as
  * submit. */

@@ -110,6 +110,7 @@ struct weir_store {
     struct weir_log *log;
     struct weir_keyspaces *spaces;
     struct weir_commit *commit;
+    bool stepped;
 
     struct weir_mutex follow_mutex; /* guards the two lists */
     struct weir_watch *watches;
@@ -119,11 +120,14 @@ struct weir_store {
     struct weir_clock_guard guard; /* the commit thread's, for retention */
 };
 
-/* commit.c: start and stop the commit thread; stop finishes what was submitted, once. */
+/* commit.c: start and stop the commit thread, which a stepped store has not; stop finishes what
+ * was submitted, once. */
 struct weir_commit *weir_commit_start(struct weir_store *store, struct weir_metrics *metrics);
 void weir_commit_stop(struct weir_commit *commit);
 void weir_commit_destroy(struct weir_commit *commit);
 void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn);
+/* Do what the thread does with what was submitted so far. False: nothing was. */
+bool weir_commit_step(struct weir_commit *commit);
 bool weir_commit_is_read_only(struct weir_commit *commit, struct weir_err *ret_why);
 
 /* store.c: wake whoever watches one of the keyspaces; count 0 means all. */
