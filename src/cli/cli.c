@@ -20,6 +20,7 @@ const struct weir_cli_command *const weir_cli_commands[] = {
     &weir_cli_match,
     &weir_cli_eval,
     &weir_cli_explain,
+    &weir_cli_schedule,
     &weir_cli_help,
     &weir_cli_version,
     NULL,

@@ -56,8 +56,10 @@ struct weir_cli_call {
     const char *error;
     const char *fingerprint;
     const char *since;
+    const char *timezone;
     struct weir_cli_list var;
     uint64_t limit;
+    uint64_t count;
     bool reverse;
     bool json;
     bool ddb;
@@ -114,6 +116,7 @@ extern const struct weir_cli_command weir_cli_scan;
 extern const struct weir_cli_command weir_cli_match;
 extern const struct weir_cli_command weir_cli_eval;
 extern const struct weir_cli_command weir_cli_explain;
+extern const struct weir_cli_command weir_cli_schedule;
 extern const struct weir_cli_command weir_cli_help;
 extern const struct weir_cli_command weir_cli_version;
 

@@ -3,6 +3,8 @@
 #define WEIR_EXPR_EXPR_INT_H
 
 #include "base/buf.h"
+#include "base/calendar.h"
+#include "base/zone.h"
 #include "expr/expr.h"
 #include "expr/regex.h"
 
@@ -388,31 +390,11 @@ struct weir_moment {
     int32_t ns;
 };
 
-/* A moment on the calendar. */
-struct weir_date {
-    int year;
-    int month; /* 1 to 12 */
-    int day;   /* 1 to 31 */
-    int hour;
-    int minute;
-    int second;
-    int weekday;  /* 0 is Sunday */
-    int year_day; /* 0 is January 1 */
-};
-
-void weir_date_of(int64_t seconds, struct weir_date *ret);
-
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
-int64_t weir_days_of(int64_t year, int month, int day);
-
 size_t weir_timestamp_format(struct weir_moment moment, char text[static WEIR_TIMESTAMP_TEXT]);
 bool weir_timestamp_parse(struct weir_str text, struct weir_moment *ret_moment);
 bool weir_timestamp_in_range(struct weir_moment moment);
 size_t weir_duration_format(int64_t ns, char text[static WEIR_DURATION_TEXT]);
 bool weir_duration_parse(struct weir_str text, int64_t *ret_ns);
-
-/* Seconds that a zone is ahead of UTC at a moment; false when there is no such zone. */
-bool weir_zone_offset(struct weir_str zone, int64_t seconds, int32_t *ret_offset);
 
 enum { WEIR_IP_TEXT = 64 };
 

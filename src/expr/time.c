@@ -2,7 +2,7 @@
 
 #include "expr/expr_int.h"
 
-/* Timestamps and durations as text; the calendar. */
+/* Timestamps and durations as text. */
 
 enum { SECOND_NS = 1000000000 };
 
@@ -12,46 +12,6 @@ enum { SECOND_NS = 1000000000 };
 bool weir_timestamp_in_range(struct weir_moment moment)
 {
     return moment.seconds >= FIRST_SECOND && moment.seconds <= LAST_SECOND;
-}
-
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar. */
-int64_t weir_days_of(int64_t year, int month, int day)
-{
-    /* Count from March, so that the leap day is the year's last. */
-    int64_t y = (month <= 2 ? year - 1 : year) + 400; /* never negative */
-    int64_t m = month <= 2 ? month + 9 : month - 3;
-    int64_t leap_days = y / 4 - y / 100 + y / 400;
-    return y * 365 + leap_days + (m * 153 + 2) / 5 + day - 1 - 719468 - 146097;
-}
-
-void weir_date_of(int64_t seconds, struct weir_date *ret)
-{
-    int64_t day = seconds / 86400;
-    int64_t rest = seconds % 86400;
-    if (rest < 0) {
-        rest += 86400;
-        day--;
-    }
-    ret->hour = (int)(rest / 3600);
-    ret->minute = (int)(rest / 60 % 60);
-    ret->second = (int)(rest % 60);
-    ret->weekday = (int)(((day + 4) % 7 + 7) % 7);
-
-    int64_t year = 1970 + day / 366; /* at or before the year for days after 1970 */
-    if (day < 0) {
-        year = 1970 + day / 365 - 1;
-    }
-    while (weir_days_of(year + 1, 1, 1) <= day) {
-        year += (day - weir_days_of(year + 1, 1, 1)) / 366 + 1;
-    }
-    int month = 1;
-    while (month < 12 && weir_days_of(year, month + 1, 1) <= day) {
-        month++;
-    }
-    ret->year = (int)year;
-    ret->month = month;
-    ret->day = (int)(day - weir_days_of(year, month, 1)) + 1;
-    ret->year_day = (int)(day - weir_days_of(year, 1, 1));
 }
 
 /* Write a fraction of a second without trailing zeros, ".5", or nothing. */
@@ -135,12 +95,6 @@ static int32_t fraction(struct reader *reader)
     return ns;
 }
 
-static int month_days(int year, int month)
-{
-    return (int)(weir_days_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
-                 weir_days_of(year, month, 1));
-}
-
 /* "Z" or "+hh:mm" as seconds. */
 static int32_t zone(struct reader *reader)
 {
@@ -170,7 +124,7 @@ bool weir_timestamp_parse(struct weir_str text, struct weir_moment *ret_moment)
     int minute = number(&reader, 2, 0, 59);
     mark(&reader, ":");
     int second = number(&reader, 2, 0, 59);
-    if (reader.failed || day > month_days(year, month)) {
+    if (reader.failed || day > weir_month_days(year, month)) {
         return false;
     }
     struct weir_moment moment = { 0 };

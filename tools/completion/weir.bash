@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check status alarms tail dlq put get delete query scan match eval explain help version"
+    local commands="serve check status alarms tail dlq put get delete query scan match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -41,12 +41,15 @@ _weir() {
     match) options="--explain --item --json --help" ;;
     eval) options="--vars --var --record --ddb --typed --help" ;;
     explain) options="--config --json --help" ;;
+    schedule) options="--timezone --from --count --json --help" ;;
     version) options="--json --help" ;;
     esac
     if [[ ${COMP_WORDS[1]} == tail && $before == --from ]]; then
         options="latest oldest"
     elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then
         options="list show redrive skip purge"
+    elif [[ ${COMP_WORDS[1]} == schedule ]] && ((COMP_CWORD == 2)); then
+        options="explain"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }

@@ -1,9 +1,13 @@
+#include "base/zone.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
+#include "base/calendar.h"
 #include "base/file.h"
-#include "expr/expr_int.h"
+#include "base/mem.h"
 
 /*
  * Time zones: fixed offsets, and the system's database read once per zone and kept for
@@ -26,8 +30,8 @@ struct change {
     int32_t seconds; /* after midnight, local time */
 };
 
-struct zone {
-    struct zone *next;
+struct weir_zone {
+    struct weir_zone *next;
     char name[MAX_NAME];
     size_t count;
     int64_t *times;   /* when each offset begins */
@@ -41,7 +45,7 @@ struct zone {
     struct change to_standard;
 };
 
-static _Atomic(struct zone *) zones;
+static _Atomic(struct weir_zone *) zones;
 
 /* --- the rule line: "CET-1CEST,M3.5.0,M10.5.0/3" ------------------------- */
 
@@ -121,7 +125,7 @@ static struct change change_of(struct text *text)
     return change;
 }
 
-static void parse_rule(struct zone *zone, const char *line)
+static void parse_rule(struct weir_zone *zone, const char *line)
 {
     struct text text = { .at = line };
     skip_name(&text);
@@ -161,7 +165,7 @@ static int64_t change_time(const struct change *change, int year)
     return day * 86400 + change->seconds;
 }
 
-static int32_t offset_by_rule(const struct zone *zone, int64_t seconds)
+static int32_t offset_by_rule(const struct weir_zone *zone, int64_t seconds)
 {
     if (!zone->has_summer) {
         return zone->standard;
@@ -218,7 +222,7 @@ static size_t data_bytes(const struct header *h, size_t time)
 }
 
 /* Take the times and offsets of the second block, whose times have 64 bits. */
-static bool read_block(struct zone *zone, const unsigned char *p, size_t n)
+static bool read_block(struct weir_zone *zone, const unsigned char *p, size_t n)
 {
     struct header h;
     if (!read_header(p, n, &h) || n - HEADER_BYTES < data_bytes(&h, 8)) {
@@ -251,7 +255,7 @@ static bool read_block(struct zone *zone, const unsigned char *p, size_t n)
     return true;
 }
 
-static bool read_zone(struct zone *zone, const unsigned char *p, size_t n)
+static bool read_zone(struct weir_zone *zone, const unsigned char *p, size_t n)
 {
     struct header h;
     if (!read_header(p, n, &h) || p[4] < '2') {
@@ -261,7 +265,7 @@ static bool read_zone(struct zone *zone, const unsigned char *p, size_t n)
     return n > skip && read_block(zone, p + skip, n - skip);
 }
 
-static void zone_destroy(struct zone *zone)
+static void zone_destroy(struct weir_zone *zone)
 {
     weir_free(zone->times);
     weir_free(zone->offsets);
@@ -299,31 +303,63 @@ static bool read_file(const char *path, struct weir_buf *buf)
     return ok;
 }
 
-static struct zone *load(struct weir_str name)
+static bool is_utc(struct weir_str name)
+{
+    return weir_str_eq(name, WEIR_STR("UTC")) || weir_str_eq(name, WEIR_STR("Z"));
+}
+
+/* "+hh:mm", "-hh:mm" or "hh:mm". */
+static bool fixed_offset(struct weir_str text, int32_t *ret)
+{
+    bool sign = text.n == 6 && (text.p[0] == '+' || text.p[0] == '-');
+    uint64_t hours = 0;
+    uint64_t minutes = 0;
+    const char *p = text.p + (sign ? 1 : 0);
+    if (text.n < 5 || (!sign && text.n != 5) || p[2] != ':' ||
+            !weir_str_to_u64(weir_str(p, 2), &hours) ||
+            !weir_str_to_u64(weir_str(p + 3, 2), &minutes) || hours > 23 || minutes > 59) {
+        return false;
+    }
+    int32_t offset = (int32_t)(hours * 3600 + minutes * 60);
+    *ret = sign && text.p[0] == '-' ? -offset : offset;
+    return true;
+}
+
+static bool read_database(struct weir_zone *zone)
 {
     char path[128];
     struct weir_buf buf;
     weir_buf_init(&buf, MAX_FILE);
-    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%.*s", WEIR_STR_ARG(name));
-    struct zone *zone = weir_alloc_zero(1, sizeof(*zone));
+    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone->name);
+    bool ok = read_file(path, &buf) && read_zone(zone, (const unsigned char *)buf.p, buf.n);
+    weir_buf_fini(&buf);
+    return ok;
+}
+
+static struct weir_zone *load(struct weir_str name)
+{
+    if (name.n == 0 || name.n >= MAX_NAME) {
+        return NULL;
+    }
+    struct weir_zone *zone = weir_alloc_zero(1, sizeof(*zone));
     memcpy(zone->name, name.p, name.n);
-    if (!read_file(path, &buf) || !read_zone(zone, (const unsigned char *)buf.p, buf.n)) {
+    bool fixed = is_utc(name) || fixed_offset(name, &zone->first);
+    if (!fixed && (!is_name(name) || !read_database(zone))) {
         zone_destroy(zone);
         zone = NULL;
     }
-    weir_buf_fini(&buf);
     return zone;
 }
 
-static const struct zone *find_zone(struct weir_str name)
+const struct weir_zone *weir_zone_find(struct weir_str name)
 {
-    struct zone *head = atomic_load_explicit(&zones, memory_order_acquire);
-    for (const struct zone *at = head; at != NULL; at = at->next) {
+    struct weir_zone *head = atomic_load_explicit(&zones, memory_order_acquire);
+    for (const struct weir_zone *at = head; at != NULL; at = at->next) {
         if (weir_str_eq(name, weir_str_z(at->name))) {
             return at;
         }
     }
-    struct zone *zone = is_name(name) ? load(name) : NULL;
+    struct weir_zone *zone = load(name);
     if (zone == NULL) {
         return NULL;
     }
@@ -335,7 +371,7 @@ static const struct zone *find_zone(struct weir_str name)
     return zone;
 }
 
-static int32_t offset_at(const struct zone *zone, int64_t seconds)
+int32_t weir_zone_offset_at(const struct weir_zone *zone, int64_t seconds)
 {
     if (zone->count == 0 || seconds < zone->times[0]) {
         return zone->count == 0 && zone->has_rule ? offset_by_rule(zone, seconds) : zone->first;
@@ -356,35 +392,34 @@ static int32_t offset_at(const struct zone *zone, int64_t seconds)
     return zone->offsets[low];
 }
 
-/* "+hh:mm", "-hh:mm" or "hh:mm". */
-static bool fixed_offset(struct weir_str text, int32_t *ret)
+bool weir_zone_offset(struct weir_str name, int64_t seconds, int32_t *ret_offset)
 {
-    bool sign = text.n == 6 && (text.p[0] == '+' || text.p[0] == '-');
-    uint64_t hours = 0;
-    uint64_t minutes = 0;
-    const char *p = text.p + (sign ? 1 : 0);
-    if ((!sign && text.n != 5) || p[2] != ':' || !weir_str_to_u64(weir_str(p, 2), &hours) ||
-            !weir_str_to_u64(weir_str(p + 3, 2), &minutes) || hours > 23 || minutes > 59) {
-        return false;
-    }
-    int32_t offset = (int32_t)(hours * 3600 + minutes * 60);
-    *ret = sign && text.p[0] == '-' ? -offset : offset;
-    return true;
-}
-
-bool weir_zone_offset(struct weir_str zone, int64_t seconds, int32_t *ret_offset)
-{
-    if (weir_str_eq(zone, WEIR_STR("UTC")) || weir_str_eq(zone, WEIR_STR("Z"))) {
+    if (is_utc(name)) {
         *ret_offset = 0;
         return true;
     }
-    if (zone.n >= 5 && fixed_offset(zone, ret_offset)) {
+    if (fixed_offset(name, ret_offset)) {
         return true;
     }
-    const struct zone *found = find_zone(zone);
+    const struct weir_zone *found = weir_zone_find(name);
     if (found == NULL) {
         return false;
     }
-    *ret_offset = offset_at(found, seconds);
+    *ret_offset = weir_zone_offset_at(found, seconds);
     return true;
+}
+
+enum weir_zone_local weir_zone_moment(
+        const struct weir_zone *zone, int64_t local, int64_t *ret_seconds)
+{
+    enum { DAY = 86400 }; /* more than any offset, and less than any two changes are apart */
+    int64_t before = local - weir_zone_offset_at(zone, local - DAY);
+    int64_t after = local - weir_zone_offset_at(zone, local + DAY);
+    bool shown_before = before + weir_zone_offset_at(zone, before) == local;
+    bool shown_after = after + weir_zone_offset_at(zone, after) == local;
+    *ret_seconds = shown_before || !shown_after ? before : after;
+    if (!shown_before && !shown_after) {
+        return WEIR_ZONE_NEVER; /* with the offset from before the change it lies behind it */
+    }
+    return shown_before && shown_after && before != after ? WEIR_ZONE_TWICE : WEIR_ZONE_ONCE;
 }
