@@ -7,8 +7,7 @@
 #include "value/json.h"
 
 enum {
-    ATTRIBUTES_MAX = 10,
-    ATTRIBUTE_NAME_MAX = 256,
+    TYPE_MAX = 256,
     ENTRY_ID_MAX = 80,
     SECOND = WEIR_QUEUE_SECOND_MS,
 };
@@ -72,27 +71,13 @@ static int compare_attributes(const void *left, const void *right)
     return weir_str_cmp(a->name, b->name);
 }
 
-static bool is_attribute_name(struct weir_str name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        bool right = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '_' || c == '-' || c == '.';
-        if (!right) {
-            return false;
-        }
-    }
-    return name.n > 0 && name.n <= ATTRIBUTE_NAME_MAX && name.p[0] != '.' &&
-           name.p[name.n - 1] != '.';
-}
-
 static bool is_type(struct weir_str type)
 {
     static const char *const types[] = { "String", "Number", "Binary" };
     for (size_t i = 0; i < WEIR_COUNT(types); i++) {
         struct weir_str prefix = weir_str_z(types[i]);
         if (weir_str_starts(type, prefix) && (type.n == prefix.n || type.p[prefix.n] == '.') &&
-                type.n <= ATTRIBUTE_NAME_MAX) {
+                type.n <= TYPE_MAX) {
             return true;
         }
     }
@@ -105,7 +90,7 @@ static enum weir_rc read_attribute(struct weir_arena *arena, const struct weir_s
     ret->name = asked->name;
     ret->type = asked->type;
     ret->value = asked->text;
-    if (!is_attribute_name(asked->name)) {
+    if (!weir_message_attribute_name_fits(asked->name)) {
         return weir_fail(err, WEIR_E_INVALID,
                 "The message attribute name '%.*s' is invalid. Attribute name can contain A-Z, "
                 "a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.",
@@ -137,10 +122,10 @@ static enum weir_rc read_attribute(struct weir_arena *arena, const struct weir_s
 static enum weir_rc read_attributes(struct weir_arena *arena, const struct weir_wire_list *asked,
         struct weir_message *message, struct weir_err *err)
 {
-    if (asked->count > ATTRIBUTES_MAX) {
+    if (asked->count > WEIR_QUEUE_ATTRIBUTES_MAX) {
         return weir_fail(err, WEIR_E_INVALID,
                 "Number of message attributes [%zu] exceeds the allowed maximum [%d].",
-                asked->count, ATTRIBUTES_MAX);
+                asked->count, WEIR_QUEUE_ATTRIBUTES_MAX);
     }
     message->attributes =
             weir_arena_zero(arena, asked->count, sizeof(struct weir_message_attribute));
@@ -639,9 +624,9 @@ static void write_system(struct weir_buf *out, const struct weir_sqs_receive_req
 static void write_attributes(struct weir_buf *out, const struct weir_sqs_receive_request *asked,
         const struct weir_message *message)
 {
-    struct weir_message_attribute chosen[ATTRIBUTES_MAX];
+    struct weir_message_attribute chosen[WEIR_QUEUE_ATTRIBUTES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < message->attribute_count && count < ATTRIBUTES_MAX; i++) {
+    for (size_t i = 0; i < message->attribute_count && count < WEIR_QUEUE_ATTRIBUTES_MAX; i++) {
         if (wants_attribute(&asked->message_names, message->attributes[i].name)) {
             chosen[count++] = message->attributes[i];
         }

@@ -91,6 +91,17 @@ static const struct weir_table *find_table(void *arg, struct weir_str name)
     return NULL;
 }
 
+static const struct weir_queue *find_queue(void *arg, struct weir_str name)
+{
+    const struct weir_config *config = arg;
+    for (size_t i = 0; i < config->queue_count; i++) {
+        if (weir_str_eq(config->queues[i].name, name)) {
+            return &config->queues[i];
+        }
+    }
+    return NULL;
+}
+
 /* Names go into metrics, URLs and the keys of stored positions. */
 static void check_pipeline_name(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
 {
@@ -128,6 +139,10 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
     for (size_t i = 0; i < config->table_count; i++) {
         table_names[i] = weir_arena_str(&config->arena, config->tables[i].name).p;
     }
+    const char **queue_names = weir_arena_zero(&config->arena, config->queue_count, sizeof(char *));
+    for (size_t i = 0; i < config->queue_count; i++) {
+        queue_names[i] = weir_arena_str(&config->arena, config->queues[i].name).p;
+    }
     for (size_t i = 0; i < node->count; i++) {
         const struct weir_conf *name = &node->names[i];
         if (name->broken || node->items[i].broken) {
@@ -142,9 +157,12 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
         struct weir_scope scope = {
             .diagnostics = reader->diagnostics,
             .find_table = find_table,
+            .find_queue = find_queue,
             .arg = config,
             .table_names = table_names,
             .table_count = config->table_count,
+            .queue_names = queue_names,
+            .queue_count = config->queue_count,
         };
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);

@@ -230,7 +230,7 @@ static enum weir_rc start_loop(
 static void catalogue_changed(void *arg)
 {
     struct engine *engine = arg;
-    weir_pipelines_tables_changed(engine->parts.pipelines);
+    weir_pipelines_catalogue_changed(engine->parts.pipelines);
 }
 
 static enum weir_rc start_tables(
@@ -280,6 +280,7 @@ static enum weir_rc start_pipelines(
     struct weir_pipelines_options options = {
         .loop = engine->parts.loop,
         .tables = engine->parts.tables,
+        .queues = engine->parts.queues,
         .metrics = engine->parts.metrics,
     };
     engine->parts.pipelines = weir_pipelines_create(&options);
@@ -289,6 +290,7 @@ static enum weir_rc start_pipelines(
     }
     if (rc == WEIR_OK) {
         weir_tables_on_change(engine->parts.tables, catalogue_changed, engine);
+        weir_queues_on_change(engine->parts.queues, catalogue_changed, engine);
     }
     return rc;
 }
@@ -379,6 +381,9 @@ void weir_engine_destroy(struct weir_engine *parts)
     }
     if (parts->tables != NULL) {
         weir_tables_on_change(parts->tables, NULL, NULL);
+    }
+    if (parts->queues != NULL) {
+        weir_queues_on_change(parts->queues, NULL, NULL);
     }
     weir_pipelines_destroy(parts->pipelines);
     weir_loop_timer_fini(&engine->alarms_timer);

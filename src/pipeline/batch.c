@@ -17,6 +17,7 @@ void weir_batch_begin(struct batch *batch)
     batch->first = NULL;
     batch->last = &batch->first;
     batch->table_count = 0;
+    batch->queue_count = 0;
 }
 
 void weir_batch_end(struct batch *batch)
@@ -25,6 +26,10 @@ void weir_batch_end(struct batch *batch)
         weir_table_unref(batch->tables[i]);
     }
     batch->table_count = 0;
+    for (size_t i = 0; i < batch->queue_count; i++) {
+        weir_queue_unref(batch->queues[i]);
+    }
+    batch->queue_count = 0;
     weir_txn_destroy(WEIR_TAKE(batch->txn));
 }
 

@@ -83,6 +83,7 @@ struct weir_pipelines;
 struct weir_pipelines_options {
     struct weir_loop *loop;
     struct weir_tables *tables;
+    struct weir_queues *queues; /* whose thread is the loop's */
     struct weir_metrics *metrics;
 };
 
@@ -105,8 +106,8 @@ void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void 
  */
 void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 
-/* The catalogue has changed: look again for sources and targets. Any thread. */
-void weir_pipelines_tables_changed(struct weir_pipelines *pipelines);
+/* Tables or queues have come, changed or gone: look again for sources and targets. Any thread. */
+void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines);
 
 struct weir_redrive {
     struct weir_str pipeline;

@@ -54,7 +54,7 @@ struct touched {
     struct touched *next; /* in order of first touch */
 };
 
-enum { BATCH_BUCKETS = 1024, BATCH_TABLES = 32 };
+enum { BATCH_BUCKETS = 1024, BATCH_TABLES = 32, BATCH_QUEUES = 32 };
 
 struct batch {
     struct weir_txn *txn;
@@ -63,6 +63,8 @@ struct batch {
     struct touched **last;
     const struct weir_table *tables[BATCH_TABLES]; /* referenced until the batch ends */
     size_t table_count;
+    const struct weir_queue *queues[BATCH_QUEUES]; /* as tables */
+    size_t queue_count;
 };
 
 void weir_batch_begin(struct batch *batch);
@@ -166,6 +168,7 @@ struct pipeline {
 struct weir_pipelines {
     struct weir_loop *loop;
     struct weir_tables *tables;
+    struct weir_queues *queues;
     struct weir_store *store;
     struct weir_metrics *metrics;
     struct pipeline *first;

@@ -233,7 +233,7 @@ void weir_pipeline_moved(struct pipeline *pipeline)
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
     } else if (pipeline->leaving && pipeline->in_flight == 0) {
-        weir_pipelines_tables_changed(pipeline->all); /* posts: the caller is one of the lanes */
+        weir_pipelines_catalogue_changed(pipeline->all); /* posts: the caller is one of the lanes */
     }
 }
 
@@ -439,7 +439,7 @@ static void tables_posted(struct weir_post *post)
     }
 }
 
-void weir_pipelines_tables_changed(struct weir_pipelines *pipelines)
+void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines)
 {
     if (!atomic_exchange(&pipelines->tables_woken, true)) {
         weir_loop_post(pipelines->loop, &pipelines->tables_post);
@@ -478,6 +478,7 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
     struct weir_pipelines *pipelines = weir_alloc_zero(1, sizeof(*pipelines));
     pipelines->loop = options->loop;
     pipelines->tables = options->tables;
+    pipelines->queues = options->queues;
     pipelines->store = weir_tables_store(options->tables);
     pipelines->metrics = options->metrics;
     pipelines->tables_post.run = tables_posted;

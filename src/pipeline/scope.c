@@ -9,18 +9,35 @@ struct weir_expr_env weir_scope_env(const struct weir_scope *scope)
     return (struct weir_expr_env){ .names = scope->names, .count = scope->count };
 }
 
+/* A name that the file does not have may still come from the API. */
+static void warn_unknown(const struct weir_scope *scope, const struct weir_conf *at,
+        const char *what, struct weir_str name, const char *const *names, size_t count)
+{
+    const char *nearest = weir_str_nearest(name, names, count);
+    weir_conf_warn(scope->diagnostics, at,
+            "no %s '%.*s' in this file: the pipeline waits until the API creates it%s%s%s", what,
+            WEIR_STR_ARG(name), nearest != NULL ? "; did you mean '" : "",
+            nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+}
+
 const struct weir_table *weir_scope_table(
         const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name)
 {
     const struct weir_table *table = scope->find_table(scope->arg, name);
     if (table == NULL) {
-        const char *nearest = weir_str_nearest(name, scope->table_names, scope->table_count);
-        weir_conf_warn(scope->diagnostics, at,
-                "no table '%.*s' in this file: the pipeline waits until the API creates it%s%s%s",
-                WEIR_STR_ARG(name), nearest != NULL ? "; did you mean '" : "",
-                nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+        warn_unknown(scope, at, "table", name, scope->table_names, scope->table_count);
     }
     return table;
+}
+
+const struct weir_queue *weir_scope_queue(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name)
+{
+    const struct weir_queue *queue = scope->find_queue(scope->arg, name);
+    if (queue == NULL) {
+        warn_unknown(scope, at, "queue", name, scope->queue_names, scope->queue_count);
+    }
+    return queue;
 }
 
 static bool is_identifier(struct weir_str name)

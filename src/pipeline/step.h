@@ -25,6 +25,7 @@
 #include "conf/conf.h"
 #include "expr/expr.h"
 #include "expr/template.h"
+#include "queue/queue.h"
 #include "table/table.h"
 #include "value/record.h"
 
@@ -52,13 +53,21 @@ struct weir_scope {
     uint64_t fan_outs; /* bit i: slot i is an element of an `each`: its step multiplies events */
     /* A table by name, from the configuration or the catalogue; NULL when none is known. */
     const struct weir_table *(*find_table)(void *arg, struct weir_str name);
+    /* The same for queues. */
+    const struct weir_queue *(*find_queue)(void *arg, struct weir_str name);
     void *arg;
     const char *const *table_names; /* those that find_table knows, to suggest one */
     size_t table_count;
+    const char *const *queue_names; /* those that find_queue knows */
+    size_t queue_count;
 };
 
 /* A table by name; NULL, with a warning at the node, when none is known. */
 const struct weir_table *weir_scope_table(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name);
+
+/* The same for a queue. */
+const struct weir_queue *weir_scope_queue(
         const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name);
 
 /* The environment of the names so far, for compiling. Borrowed from the scope. */
@@ -183,6 +192,21 @@ WEIR_MUST_CHECK enum weir_rc weir_lane_get_state(struct weir_lane *lane,
 WEIR_MUST_CHECK enum weir_rc weir_lane_put_state(struct weir_lane *lane,
         const struct weir_step *step, struct weir_str key, struct weir_str value,
         struct weir_time expires, struct weir_err *err);
+
+/*
+ * A queue to send to, valid until the batch ends. Errors: WEIR_E_NOT_FOUND (answer BLOCKED).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_queue(struct weir_lane *lane, struct weir_str name,
+        const struct weir_queue **ret_queue, struct weir_err *err);
+
+/*
+ * Send a message with the batch. Its strings must live until the batch ends; what it carries on
+ * (causation, hops) is filled in. delay_ms: NULL, or instead of the queue's. Errors: as
+ * weir_queue_send, all of them the event's fault.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_send(struct weir_lane *lane, struct weir_event event,
+        const struct weir_queue *queue, const struct weir_message *message,
+        const uint64_t *delay_ms, struct weir_err *err);
 
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);

@@ -141,6 +141,21 @@ static void catalogue_changed(struct weir_watch *watch)
     /* The entries were written a moment ago by this program: only a failing disk gets here. */
     weir_assert(mirror(queues, &err) == WEIR_OK);
     queues->host.changed(queues->host.arg);
+    weir_mutex_lock(&queues->mutex);
+    void (*on_change)(void *arg) = queues->on_change;
+    void *arg = queues->on_change_arg;
+    weir_mutex_unlock(&queues->mutex);
+    if (on_change != NULL) {
+        on_change(arg);
+    }
+}
+
+void weir_queues_on_change(struct weir_queues *queues, void (*changed)(void *arg), void *arg)
+{
+    weir_mutex_lock(&queues->mutex);
+    queues->on_change = changed;
+    queues->on_change_arg = arg;
+    weir_mutex_unlock(&queues->mutex);
 }
 
 /* --- open and close ----------------------------------------------------------------------- */

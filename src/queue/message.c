@@ -10,6 +10,7 @@
 enum {
     META_BYTES = 44, /* before the group */
     MESSAGE_MAX_BYTES = 4 * 1024 * 1024,
+    ATTRIBUTE_NAME_MAX = 256,
 };
 
 struct weir_str weir_queue_number_key(char letter, uint64_t number, char text[WEIR_QUEUE_KEY])
@@ -93,6 +94,20 @@ size_t weir_message_bytes(const struct weir_message *message)
         bytes += attribute->name.n + attribute->type.n + attribute->value.n;
     }
     return bytes;
+}
+
+bool weir_message_attribute_name_fits(struct weir_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool right = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == '-' || c == '.';
+        if (!right) {
+            return false;
+        }
+    }
+    return name.n > 0 && name.n <= ATTRIBUTE_NAME_MAX && name.p[0] != '.' &&
+           name.p[name.n - 1] != '.';
 }
 
 static void put_str(struct weir_buf *buf, struct weir_str s)

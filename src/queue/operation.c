@@ -373,7 +373,11 @@ static enum weir_rc settle_now(
     if (rc != WEIR_OK) {
         return rc;
     }
-    if (!there || meta.nonce != settle->nonce) {
+    bool same = there && meta.nonce == settle->nonce;
+    if (settle->exact && (!same || meta.receives != settle->receives)) {
+        return weir_fail(err, WEIR_E_CONDITION, "The message is gone, or was received again.");
+    }
+    if (!same) {
         return !settle->keep ? WEIR_OK
                              : fail_receipt(settle,
                                        "Message does not exist or is not available for visibility "
@@ -385,7 +389,8 @@ static enum weir_rc settle_now(
         return hide_again(settle, view, &meta, err);
     }
     bool old = meta.receives != settle->receives;
-    if (settle->queue->fifo && (old || meta.visible.ms <= weir_view_time(view).ms)) {
+    if (settle->queue->fifo && !settle->exact &&
+            (old || meta.visible.ms <= weir_view_time(view).ms)) {
         return fail_receipt(settle, "The receipt handle has expired.", err);
     }
     return old ? WEIR_OK : weir_queue_remove(view, settle->space, settle->sequence, err);

@@ -45,6 +45,7 @@ enum {
     WEIR_QUEUE_BATCH_MAX = 10,
     WEIR_QUEUE_MESSAGE_MAX_BYTES = 1024 * 1024, /* body and attributes; also of a batch */
     WEIR_QUEUE_MESSAGE_ID = 36,
+    WEIR_QUEUE_ATTRIBUTES_MAX = 10, /* of a message */
     WEIR_QUEUE_SECOND_MS = 1000,
     WEIR_QUEUE_DEDUP_MS = 5 * 60 * 1000,
     WEIR_QUEUE_VISIBILITY_MAX_MS = 12 * 3600 * 1000,
@@ -139,6 +140,12 @@ size_t weir_queues_list(struct weir_queues *queues, struct weir_str after, struc
 WEIR_MUST_CHECK enum weir_rc weir_queue_check(
         const struct weir_queue *definition, struct weir_err *err);
 
+/*
+ * Called on the commit thread, after queues were made, changed or deleted; must not block. One at
+ * a time.
+ */
+void weir_queues_on_change(struct weir_queues *queues, void (*changed)(void *arg), void *arg);
+
 /* The first attribute, by SQS's name, in which two definitions differ; NULL: none. */
 const char *weir_queue_difference(const struct weir_queue *a, const struct weir_queue *b);
 
@@ -206,6 +213,9 @@ struct weir_message {
 /* SQS's size: body, and names, types and values of the attributes. */
 size_t weir_message_bytes(const struct weir_message *message);
 
+/* Whether SQS takes a name for an attribute: letters, digits, '_', '-' and inner periods. */
+bool weir_message_attribute_name_fits(struct weir_str name);
+
 /*
  * Operations on one message. Each is filled, added to a transaction, and has its own outcome
  * once that is done. With `strict` what it refuses refuses the transaction; otherwise the rest
@@ -240,6 +250,7 @@ struct weir_queue_settle {
     const struct weir_queue *queue;
     struct weir_str receipt;
     bool keep;        /* change the time only */
+    bool exact;       /* delete only what nobody has received or deleted since the receipt */
     uint64_t hide_ms; /* with keep: from now on; 0: show it at once */
     bool strict;
 
@@ -257,10 +268,23 @@ struct weir_queue_settle {
  * old receipt of a standard queue, which deletes nothing when the message was received again.
  * Errors: WEIR_E_DENIED (no receipt handle at all). When run: WEIR_E_NOT_FOUND (queue
  * deleted), WEIR_E_INVALID (the message is gone; FIFO: the receipt has expired),
- * WEIR_E_CONDITION (keep: the message is not hidden).
+ * WEIR_E_CONDITION (keep: the message is not hidden; exact: it is gone, or was received again).
  */
 WEIR_MUST_CHECK enum weir_rc weir_queue_settle(struct weir_queues *queues,
         struct weir_queue_settle *settle, struct weir_txn *txn, struct weir_err *err);
+
+/* --- looking: any thread ------------------------------------------------------------------ */
+
+/*
+ * Call each with the messages behind a sequence number (0: all), in order, without receiving
+ * them, until it returns false. Of what `message` says about receiving, it is as it was received
+ * last; its receipt is good for an exact settle. hidden: somebody has it, or it is delayed. What
+ * each gets is borrowed for the call. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_queues_browse(struct weir_queues *queues,
+        const struct weir_queue *queue, uint64_t after,
+        bool (*each)(void *arg, const struct weir_message *message, bool hidden), void *arg,
+        struct weir_err *err);
 
 /* --- receiving: the module's thread ------------------------------------------------------ */
 

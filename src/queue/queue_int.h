@@ -59,7 +59,9 @@ struct weir_queues {
     struct weir_queue_box **boxes; /* by name */
     size_t count;
     size_t capacity;
-    bool changed;                     /* the catalogue; the lines do not show it yet */
+    bool changed; /* the catalogue; the lines do not show it yet */
+    void (*on_change)(void *arg);
+    void *on_change_arg;
     struct weir_queue_line *touched;  /* lines with something new in their keyspace */
     struct weir_queue_notes notes;    /* of what was committed */
     struct weir_queue_work *finished; /* last first */

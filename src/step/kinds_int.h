@@ -10,6 +10,7 @@ extern const struct weir_step_ops weir_step_map;
 extern const struct weir_step_ops weir_step_each;
 extern const struct weir_step_ops weir_step_put;
 extern const struct weir_step_ops weir_step_project;
+extern const struct weir_step_ops weir_step_send;
 extern const struct weir_step_ops weir_step_log;
 
 #endif

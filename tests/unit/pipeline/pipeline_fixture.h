@@ -19,6 +19,12 @@ struct bench {
     struct weir_pipelines *pipelines;
     const struct weir_table *known[KNOWN_MAX]; /* references that models were checked with */
     size_t known_count;
+    struct weir_queues *queues;
+    struct weir_loop_timer queues_timer;
+    struct weir_post queues_post;
+    _Atomic bool queues_woken;
+    const struct weir_queue *known_queues[KNOWN_MAX];
+    size_t known_queue_count;
     /* Waiting for something while the loop runs. */
     bool (*until)(struct bench *b);
     uint64_t turns; /* that are left */
@@ -125,6 +131,17 @@ static inline const struct weir_table *find_table(void *arg, struct weir_str nam
     return table;
 }
 
+static inline const struct weir_queue *find_queue(void *arg, struct weir_str name)
+{
+    struct bench *b = arg;
+    const struct weir_queue *queue = NULL;
+    if (weir_queues_get(b->queues, name, &queue, NULL) == WEIR_OK) {
+        weir_assert(b->known_queue_count < KNOWN_MAX);
+        b->known_queues[b->known_queue_count++] = queue;
+    }
+    return queue;
+}
+
 static inline void add_pipeline(struct bench *b, const char *name, const char *yaml)
 {
     struct weir_diagnostics diagnostics;
@@ -136,6 +153,7 @@ static inline void add_pipeline(struct bench *b, const char *name, const char *y
     struct weir_scope scope = {
         .diagnostics = &diagnostics,
         .find_table = find_table,
+        .find_queue = find_queue,
         .arg = b,
     };
     struct weir_pipeline_model *model =
@@ -150,20 +168,107 @@ static inline void add_pipeline(struct bench *b, const char *name, const char *y
 static inline void changed(void *arg)
 {
     struct bench *b = arg;
-    weir_pipelines_tables_changed(b->pipelines);
+    weir_pipelines_catalogue_changed(b->pipelines);
+}
+
+/* --- queues on the loop --- */
+
+static inline void run_queues(struct bench *b)
+{
+    struct weir_err err;
+    if (b->queues != NULL) {
+        must(weir_queues_run(b->queues, &err), &err);
+    }
+}
+
+static inline void queues_due(struct weir_loop_timer *timer)
+{
+    run_queues(WEIR_CONTAINER(timer, struct bench, queues_timer));
+}
+
+static inline void queues_posted(struct weir_post *post)
+{
+    struct bench *b = WEIR_CONTAINER(post, struct bench, queues_post);
+    atomic_store(&b->queues_woken, false);
+    run_queues(b);
+}
+
+static inline void queues_changed(void *arg)
+{
+    struct bench *b = arg;
+    if (!atomic_exchange(&b->queues_woken, true)) {
+        weir_loop_post(b->loop, &b->queues_post);
+    }
+}
+
+static inline void queues_wake_at(void *arg, uint64_t after_ms, bool never)
+{
+    struct bench *b = arg;
+    if (never) {
+        weir_loop_timer_stop(&b->queues_timer);
+    } else {
+        weir_loop_timer_start(&b->queues_timer, after_ms);
+    }
+}
+
+static inline void open_queues(struct bench *b)
+{
+    struct weir_err err;
+    b->queues_post.run = queues_posted;
+    atomic_store(&b->queues_woken, false);
+    weir_loop_timer_init(&b->queues_timer, b->loop, queues_due);
+    struct weir_queues_options options = {
+        .store = b->f->store,
+        .host = { queues_wake_at, queues_changed, b },
+        .metrics = b->f->metrics,
+    };
+    must(weir_queues_open(&options, &b->queues, &err), &err);
+}
+
+static inline void make_queue(struct bench *b, struct weir_queue definition)
+{
+    struct weir_err err;
+    must(weir_queues_ensure(b->queues, &definition, &err), &err);
+}
+
+/* The bodies of a queue's messages, in order, each with a line end. */
+static inline bool add_body(void *arg, const struct weir_message *message, bool hidden)
+{
+    struct weir_buf *buf = arg;
+    (void)hidden;
+    weir_buf_str(buf, message->body);
+    weir_buf_byte(buf, '\n');
+    return true;
+}
+
+static inline const char *bodies(struct bench *b, const char *name)
+{
+    struct weir_err err;
+    struct weir_buf buf;
+    const struct weir_queue *queue = NULL;
+    weir_buf_init(&buf, 16 << 20);
+    must(weir_queues_get(b->queues, weir_str_z(name), &queue, &err), &err);
+    must(weir_queues_browse(b->queues, queue, 0, add_body, &buf, &err), &err);
+    weir_queue_unref(queue);
+    const char *text = weir_arena_str(&arena, weir_buf_view(&buf)).p;
+    weir_buf_fini(&buf);
+    return text;
 }
 
 static inline void start_pipelines(struct bench *b)
 {
     struct weir_err err;
     must(weir_loop_create(&b->f->clock.base, &b->loop, &err), &err);
+    open_queues(b);
     struct weir_pipelines_options options = {
         .loop = b->loop,
         .tables = b->f->tables,
+        .queues = b->queues,
         .metrics = b->f->metrics,
     };
     b->pipelines = weir_pipelines_create(&options);
     weir_tables_on_change(b->f->tables, changed, b);
+    weir_queues_on_change(b->queues, changed, b);
 }
 
 static inline void note_stopped(void *arg)
@@ -177,12 +282,31 @@ static inline bool is_stopped(struct bench *b)
     return b->stopped;
 }
 
+/* Until everything that was submitted is done. */
+static inline void wait_for_commits(struct bench *b, bool lane)
+{
+    struct weir_err err;
+    WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
+    txn->lane = lane;
+    must(weir_store_commit(b->f->store, txn, &err), &err);
+}
+
 /* Free everything of the loop, stopped or not yet begun. */
 static inline void drop_pipelines(struct bench *b)
 {
     weir_tables_on_change(b->f->tables, NULL, NULL);
+    weir_queues_on_change(b->queues, NULL, NULL);
+    while (b->known_queue_count > 0) {
+        weir_queue_unref(b->known_queues[--b->known_queue_count]);
+    }
+    weir_queues_stop(b->queues);
+    wait_for_commits(b, false);
+    wait_for_commits(b, true);
     weir_pipelines_destroy(WEIR_TAKE(b->pipelines));
+    struct weir_queues *queues = WEIR_TAKE(b->queues);
+    weir_loop_timer_fini(&b->queues_timer);
     weir_loop_destroy(WEIR_TAKE(b->loop));
+    weir_queues_close(queues);
     while (b->known_count > 0) {
         weir_table_unref(b->known[--b->known_count]);
     }
