@@ -22,6 +22,7 @@ const struct weir_known_metric weir_known_metrics[] = {
     { "weir_pipeline_filtered_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_oldest_unprocessed_milliseconds", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_pipeline_records_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_retries_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_waiting_records", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_queue_messages", WEIR_METRIC_GAUGE, "queue" },
     { "weir_queue_messages_not_visible", WEIR_METRIC_GAUGE, "queue" },

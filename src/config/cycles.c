@@ -7,8 +7,8 @@
 
 struct walk {
     const struct weir_config *config;
-    bool *seen;          /* pipelines on the way or done, by index */
-    struct weir_str end; /* the table that closes the circle */
+    bool *seen;                            /* pipelines on the way or done, by index */
+    const struct weir_pipeline_model *end; /* whose sources close the circle */
 };
 
 /* Whether a pipeline writes to a table; the next such table after *at. */
@@ -28,12 +28,12 @@ static bool next_target(
 /* Whether records of a table can reach the end; each pipeline is looked at once. */
 static bool reaches(struct walk *walk, struct weir_str table)
 {
-    if (weir_str_eq(table, walk->end)) {
+    if (weir_pipeline_model_reads(walk->end, table)) {
         return true;
     }
     for (size_t i = 0; i < walk->config->pipeline_count; i++) {
         const struct weir_pipeline_model *model = walk->config->pipelines[i];
-        if (walk->seen[i] || !weir_str_eq(model->table, table)) {
+        if (walk->seen[i] || !weir_pipeline_model_reads(model, table)) {
             continue;
         }
         walk->seen[i] = true;
@@ -51,7 +51,7 @@ static void check_pipeline(const struct weir_config_reader *reader,
         const struct weir_pipeline_model *model, const struct weir_conf *at)
 {
     const struct weir_config *config = reader->config;
-    struct walk walk = { .config = config, .end = model->table };
+    struct walk walk = { .config = config, .end = model };
     struct weir_str target;
     for (size_t i = 0; next_target(model, &i, &target);) {
         walk.seen = weir_arena_zero(&reader->config->arena, config->pipeline_count, sizeof(bool));
@@ -59,7 +59,7 @@ static void check_pipeline(const struct weir_config_reader *reader,
             weir_conf_warn(reader->diagnostics, at,
                     "pipeline '%.*s' reads table '%.*s' and writes to '%.*s', which leads back to "
                     "it: unless the filters stop it, a record goes round %d times and then fails",
-                    WEIR_STR_ARG(model->name), WEIR_STR_ARG(model->table), WEIR_STR_ARG(target),
+                    WEIR_STR_ARG(model->name), WEIR_STR_ARG(model->tables[0]), WEIR_STR_ARG(target),
                     WEIR_PIPELINE_HOPS_MAX);
             return;
         }

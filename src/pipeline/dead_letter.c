@@ -137,15 +137,20 @@ enum weir_rc weir_dead_letter_put(
     return weir_lane_put_item(lane, event, table, key, item, err);
 }
 
-enum weir_rc weir_dead_letter_remove(
-        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+/* Take away the letter of a record that is through; one that failed again has replaced it. */
+static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
 {
     const struct weir_table *table = NULL;
+    if (queued->failed && !weir_queued_was_skipped(queued)) {
+        return WEIR_OK;
+    }
     enum weir_rc rc = weir_lane_table(lane, lane->pipeline->model->dead_letters, &table, err);
     if (rc != WEIR_OK) {
         return weir_fail_in(err, rc, "dead letter: ");
     }
     struct weir_event event = { .record = &queued->record };
     struct weir_item none = { 0 };
-    return weir_lane_put_item(lane, event, table, queued->letter, none, err);
+    return weir_lane_put_item(lane, event, table, queued->token, none, err);
 }
+
+const struct weir_origin weir_origin_letter = { .settle = settle };

@@ -14,7 +14,7 @@ enum { KEPT = 1024 };
 struct weir_filter_group {
     struct weir_filter_group *next;
     struct weir_str table; /* of the first member's model */
-    struct pipeline *members;
+    struct source *members;
     size_t member_count;
     struct weir_pattern_set *set; /* NULL: to be built */
     struct weir_pattern_scratch *scratch;
@@ -46,15 +46,16 @@ static void drop_set(struct weir_filter_group *group)
     weir_free(WEIR_TAKE(group->at));
 }
 
-void weir_filter_join(struct pipeline *pipeline)
+void weir_filter_join(struct source *source)
 {
+    struct pipeline *pipeline = source->pipeline;
     if (pipeline->model->filter == NULL) {
         return;
     }
-    struct weir_filter_group *group = group_of(pipeline->all, pipeline->model->table);
-    pipeline->group = group;
-    pipeline->next_member = group->members;
-    group->members = pipeline;
+    struct weir_filter_group *group = group_of(pipeline->all, source->name);
+    source->group = group;
+    source->next_member = group->members;
+    group->members = source;
     group->member_count++;
     drop_set(group);
 }
@@ -74,14 +75,15 @@ void weir_filter_destroy_all(struct weir_pipelines *pipelines)
 static void build(struct weir_filter_group *group)
 {
     group->set = weir_pattern_set_create();
-    for (struct pipeline *p = group->members; p != NULL; p = p->next_member) {
-        p->first_pattern = weir_pattern_set_count(group->set);
-        p->pattern_count = weir_pattern_set_count(p->model->filter);
-        for (size_t i = 0; i < p->pattern_count; i++) {
+    for (struct source *s = group->members; s != NULL; s = s->next_member) {
+        const struct weir_pipeline_model *model = s->pipeline->model;
+        s->first_pattern = weir_pattern_set_count(group->set);
+        s->pattern_count = weir_pattern_set_count(model->filter);
+        for (size_t i = 0; i < s->pattern_count; i++) {
             size_t index = 0;
             /* It was compiled when the model was checked. */
-            weir_assert(weir_pattern_set_add(group->set, weir_pattern_set_text(p->model->filter, i),
-                                p->model->filter_mode, &index, NULL) == WEIR_OK);
+            weir_assert(weir_pattern_set_add(group->set, weir_pattern_set_text(model->filter, i),
+                                model->filter_mode, &index, NULL) == WEIR_OK);
         }
     }
     weir_pattern_set_freeze(group->set);
@@ -90,10 +92,10 @@ static void build(struct weir_filter_group *group)
     group->at = weir_alloc_zero(KEPT, sizeof(*group->at));
 }
 
-static const uint64_t *results_of(struct pipeline *pipeline, const struct weir_record *record,
+static const uint64_t *results_of(struct source *source, const struct weir_record *record,
         enum weir_rc *ret_rc, struct weir_err *err)
 {
-    struct weir_filter_group *group = pipeline->group;
+    struct weir_filter_group *group = source->group;
     if (group->set == NULL) {
         build(group);
     }
@@ -107,16 +109,17 @@ static const uint64_t *results_of(struct pipeline *pipeline, const struct weir_r
     return results;
 }
 
-bool weir_filter_passes(struct pipeline *pipeline, const struct weir_record *record)
+bool weir_filter_passes(struct source *source, const struct weir_record *record)
 {
+    const struct pipeline *pipeline = source->pipeline;
     if (pipeline->model->filter == NULL) {
         return true;
     }
     enum weir_rc rc = WEIR_OK;
     struct weir_err err = { 0 };
-    const uint64_t *results = results_of(pipeline, record, &rc, &err);
-    for (size_t i = 0; i < pipeline->pattern_count; i++) {
-        if (weir_pattern_matched(results, pipeline->first_pattern + i)) {
+    const uint64_t *results = results_of(source, record, &rc, &err);
+    for (size_t i = 0; i < source->pattern_count; i++) {
+        if (weir_pattern_matched(results, source->first_pattern + i)) {
             return true;
         }
     }

@@ -7,6 +7,7 @@
 /* What `source:` may say. */
 struct source_options {
     struct weir_str table;
+    const struct weir_conf *tables;
     struct weir_str start;
     uint64_t batch;
     uint64_t window_ms;
@@ -14,8 +15,10 @@ struct source_options {
 };
 
 static const struct weir_option source_options[] = {
-    { "table", NULL, "the table whose stream is read", WEIR_OPTION_STRING,
+    { "table", "", "the table whose stream is read", WEIR_OPTION_STRING,
             offsetof(struct source_options, table), 0, 0 },
+    { "tables", "", "several of them, as a list", WEIR_OPTION_NODE,
+            offsetof(struct source_options, tables), 0, 0 },
     { "batch", "100", "records a batch holds at most", WEIR_OPTION_INTEGER,
             offsetof(struct source_options, batch), 1, WEIR_PIPELINE_BATCH_MAX },
     { "window", "0s", "how long a batch waits to become full", WEIR_OPTION_DURATION,
@@ -27,12 +30,61 @@ static const struct weir_option source_options[] = {
     { 0 },
 };
 
+static void add_table(struct weir_pipeline_model *model, const struct weir_conf *at,
+        struct weir_str name, struct weir_scope *scope)
+{
+    if (weir_pipeline_model_reads(model, name)) {
+        weir_conf_error(scope->diagnostics, at, "table '%.*s' is named twice", WEIR_STR_ARG(name));
+        return;
+    }
+    model->tables[model->table_count++] = weir_arena_str(&model->arena, name);
+    const struct weir_table *table = weir_scope_table(scope, at, name);
+    if (table != NULL && table->view == WEIR_VIEW_NONE) {
+        weir_conf_error(scope->diagnostics, at,
+                "table '%.*s' has no stream: add `stream: new_and_old_images` to it",
+                WEIR_STR_ARG(name));
+    }
+}
+
+static void check_tables(struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct source_options *options, struct weir_scope *scope)
+{
+    const struct weir_conf *list = options->tables;
+    bool is_list = list != NULL && list->kind == WEIR_CONF_LIST && list->count > 0;
+    if ((options->table.p != NULL) == (list != NULL) || (list != NULL && !is_list)) {
+        weir_conf_error(scope->diagnostics, list != NULL ? list : node,
+                "source needs either `table`, a name, or `tables`, a list of names");
+        return;
+    }
+    model->tables =
+            weir_arena_zero(&model->arena, list != NULL ? list->count : 1, sizeof(*model->tables));
+    if (list == NULL) {
+        add_table(model, weir_conf_get(node, "table"), options->table, scope);
+    }
+    for (size_t i = 0; list != NULL && i < list->count; i++) {
+        static const struct weir_option name = { "tables", NULL, "", WEIR_OPTION_STRING, 0, 0, 0 };
+        struct weir_str text = { 0 };
+        if (weir_conf_value(scope->diagnostics, &list->items[i], &name, &text)) {
+            add_table(model, &list->items[i], text, scope);
+        }
+    }
+}
+
+bool weir_pipeline_model_reads(const struct weir_pipeline_model *model, struct weir_str table)
+{
+    for (size_t i = 0; i < model->table_count; i++) {
+        if (weir_str_eq(model->tables[i], table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_source(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
     struct source_options options = { 0 };
     weir_conf_options(scope->diagnostics, node, "source", source_options, &options);
-    model->table = weir_arena_str(&model->arena, options.table);
     model->batch = options.batch;
     model->window_ms = options.window_ms;
     model->concurrency = options.concurrency;
@@ -44,15 +96,8 @@ static void check_source(
         weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
                 "start is 'oldest' or 'latest', not '%.*s'", WEIR_STR_ARG(options.start));
     }
-    if (options.table.p == NULL) {
-        return;
-    }
-    const struct weir_conf *at = weir_conf_get(node, "table");
-    const struct weir_table *table = weir_scope_table(scope, at, options.table);
-    if (table != NULL && table->view == WEIR_VIEW_NONE) {
-        weir_conf_error(scope->diagnostics, at,
-                "table '%.*s' has no stream: add `stream: new_and_old_images` to it",
-                WEIR_STR_ARG(options.table));
+    if (node->kind == WEIR_CONF_MAP) {
+        check_tables(model, node, &options, scope);
     }
 }
 
@@ -81,7 +126,8 @@ static void lint_pattern(struct weir_pipeline_model *model, size_t index,
         .context = &context,
         .key_names = names,
     };
-    const struct weir_table *table = scope->find_table(scope->arg, model->table);
+    const struct weir_table *table =
+            model->table_count == 1 ? scope->find_table(scope->arg, model->tables[0]) : NULL;
     if (table != NULL) {
         lint.view = table->view;
         for (size_t i = 0; i < table->key.partition_count; i++) {
@@ -176,7 +222,123 @@ static void check_on_failure(
     }
 }
 
+/* --- retries ------------------------------------------------------------------------------ */
+
+struct retry_options {
+    const struct weir_conf *retries;
+    const struct weir_conf *backoff;
+    uint64_t max_backoff_ms;
+    struct weir_str bisect;
+    uint64_t max_age_ms;
+};
+
+static const struct weir_option retry_options[] = {
+    { "retries", "",
+            "attempts after the first one, or 'unlimited'; 3, and unlimited without on_failure",
+            WEIR_OPTION_NODE, offsetof(struct retry_options, retries), 0, 0 },
+    { "backoff", "", "the pause before each retry, as a list; or the first one, 1s, which doubles",
+            WEIR_OPTION_NODE, offsetof(struct retry_options, backoff), 0, 0 },
+    { "max_backoff", "1m", "the longest pause of those that double", WEIR_OPTION_DURATION,
+            offsetof(struct retry_options, max_backoff_ms), 1, 24 * 3600 * 1000 },
+    { "bisect", "true",
+            "halve a batch whose retries are used up, to find the record at fault: true, false, or "
+            "'first': instead of retries",
+            WEIR_OPTION_STRING, offsetof(struct retry_options, bisect), 0, 0 },
+    { "max_age", "0s", "records older than this are given up; 0s: never", WEIR_OPTION_DURATION,
+            offsetof(struct retry_options, max_age_ms), 0, 0 },
+    { 0 },
+};
+
+static void check_retries(
+        struct weir_retry *retry, const struct weir_conf *node, struct weir_scope *scope)
+{
+    static const struct weir_option option = { "retries", NULL, "", WEIR_OPTION_INTEGER, 0, 0,
+        10000 };
+    if (node->kind == WEIR_CONF_SCALAR && weir_str_eq(node->text, WEIR_STR("unlimited"))) {
+        retry->retries = UINT64_MAX;
+    } else {
+        weir_conf_value(scope->diagnostics, node, &option, &retry->retries);
+    }
+}
+
+static void check_backoff(struct weir_retry *retry, const struct weir_conf *node,
+        uint64_t max_backoff_ms, struct weir_scope *scope)
+{
+    static const struct weir_option option = { "backoff", NULL, "", WEIR_OPTION_DURATION, 0, 1,
+        24 * 3600 * 1000 };
+    bool list = node->kind == WEIR_CONF_LIST;
+    size_t count = list ? node->count : 1;
+    if (count == 0 || count > WEIR_BACKOFF_MAX) {
+        weir_conf_error(scope->diagnostics, node, "backoff has 1 to %d pauses, as in [1s, 2s, 4s]",
+                WEIR_BACKOFF_MAX);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        weir_conf_value(
+                scope->diagnostics, list ? &node->items[i] : node, &option, &retry->backoff_ms[i]);
+    }
+    retry->backoff_count = count;
+    retry->backoff_max_ms = list ? 0 : max_backoff_ms;
+}
+
+static void check_bisect(struct weir_retry *retry, struct weir_str bisect,
+        const struct weir_conf *node, struct weir_scope *scope)
+{
+    if (weir_str_eq(bisect, WEIR_STR("true"))) {
+        retry->bisect = WEIR_BISECT_LAST;
+    } else if (weir_str_eq(bisect, WEIR_STR("first"))) {
+        retry->bisect = WEIR_BISECT_FIRST;
+    } else if (weir_str_eq(bisect, WEIR_STR("false"))) {
+        retry->bisect = WEIR_BISECT_NEVER;
+    } else if (bisect.p != NULL) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "bisect"),
+                "bisect is true, false or 'first', not '%.*s'", WEIR_STR_ARG(bisect));
+    }
+}
+
+/* Without a place for what is given up, nothing is given up. */
+static void check_retry(
+        struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct weir_retry *retry = &model->retry;
+    struct retry_options options = { 0 };
+    *retry = (struct weir_retry){
+        .retries = model->dead_letters.n > 0 ? 3 : UINT64_MAX,
+        .backoff_ms = { 1000 },
+        .backoff_count = 1,
+        .backoff_max_ms = 60 * 1000,
+        .bisect = WEIR_BISECT_LAST,
+    };
+    if (node == NULL ||
+            !weir_conf_options(scope->diagnostics, node, "retry", retry_options, &options)) {
+        return;
+    }
+    if (options.retries != NULL) {
+        check_retries(retry, options.retries, scope);
+    }
+    retry->backoff_max_ms = options.max_backoff_ms;
+    if (options.backoff != NULL) {
+        check_backoff(retry, options.backoff, options.max_backoff_ms, scope);
+    }
+    check_bisect(retry, options.bisect, node, scope);
+    retry->max_age_ms = options.max_age_ms;
+}
+
 /* --- steps ------------------------------------------------------------------------------ */
+
+static void check_whole(struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct weir_step *step, struct weir_scope *scope)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->step_count; i++) {
+        count += model->steps[i]->ops->whole;
+    }
+    model->whole = model->whole || step->ops->whole;
+    if (count > WEIR_STEPS_WHOLE_MAX) {
+        weir_conf_error(scope->diagnostics, node, "a pipeline has at most %d steps like %s",
+                WEIR_STEPS_WHOLE_MAX, step->ops->name);
+    }
+}
 
 static void check_step_ids(const struct weir_pipeline_model *model, const struct weir_conf *node,
         struct weir_scope *scope)
@@ -207,8 +369,10 @@ static void check_steps(struct weir_pipeline_model *model, const struct weir_con
     for (size_t i = 0; i < node->count; i++) {
         struct weir_step *step = weir_step_create(kinds, &node->items[i], scope);
         if (step != NULL) {
+            step->index = model->step_count;
             model->steps[model->step_count++] = step;
             check_step_ids(model, &node->items[i], scope);
+            check_whole(model, &node->items[i], step, scope);
         }
     }
 }
@@ -218,6 +382,7 @@ struct pipeline_options {
     const struct weir_conf *filter;
     const struct weir_conf *when;
     const struct weir_conf *steps;
+    const struct weir_conf *retry;
     const struct weir_conf *on_failure;
 };
 
@@ -230,6 +395,8 @@ static const struct weir_option pipeline_options[] = {
             offsetof(struct pipeline_options, when), 0, 0 },
     { "steps", NULL, "what is done with the records", WEIR_OPTION_NODE,
             offsetof(struct pipeline_options, steps), 0, 0 },
+    { "retry", "", "what is done when a step's target fails", WEIR_OPTION_NODE,
+            offsetof(struct pipeline_options, retry), 0, 0 },
     { "on_failure", "", "where records go that cannot be processed: { table: NAME }",
             WEIR_OPTION_NODE, offsetof(struct pipeline_options, on_failure), 0, 0 },
     { 0 },
@@ -269,6 +436,7 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     if (options.on_failure != NULL) {
         check_on_failure(model, options.on_failure, scope);
     }
+    check_retry(model, options.retry, scope);
     if (options.steps != NULL) {
         check_steps(model, options.steps, kinds, scope);
     }

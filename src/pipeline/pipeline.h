@@ -1,9 +1,9 @@
 /*
  * Pipelines: a source's records through a filter and steps into one transaction a batch.
  *
- * Model. A pipeline reads the stream of one table. Each shard of it is divided into 64
- * key slots by the item key's hash; a lane is a range of slots of one shard and works on
- * one batch at a time, so the records of an item are always processed in order. A
+ * Model. A pipeline reads the streams of one or several tables. Each shard of them is divided
+ * into 64 key slots by the item key's hash; a lane is a range of slots of one shard and works
+ * on one batch at a time, so the records of an item are always processed in order. A
  * batch is run through the steps and becomes one transaction: derived items, state and
  * the lane's position. It commits or it does not; there is no state between.
  *
@@ -13,10 +13,20 @@
  * 500 us lets the loop do other work and goes on after.
  *
  * Lane phases:       may start a batch   ends with
- *     waiting        no                  a record; the batch is full or its window over
+ *     waiting        yes                 a record; the batch is full or its window over
+ *     queued         -                   one of the pipeline's places (`concurrency`) is free
  *     running        -                   all records through the steps, or a step that cannot
+ *     pending        -                   the answer that a step waits for
  *     committing     no                  the outcome: next records, or the same batch again
  *     blocked        no                  a change of the catalogue, or the pause is over
+ *     paused         no                  the pause before the next attempt is over
+ *
+ * Failure comes in three classes. Blocked (the target is not there now): the lane waits, and
+ * uses no retry. Retryable (the target failed): the same batch again after a pause, as often
+ * as `retry` says; then, with `bisect`, the batch is halved until the failing record is alone,
+ * which gets its retries once more. Final (the record is at fault), and the end of the
+ * retries: the record goes to the dead letters in the transaction that goes on without it. How
+ * often a batch was tried outlives a restart.
  *
  * `now` in expressions is the commit time of the record, also when it is run again.
  * Everything here belongs to the loop's thread; weir_pipelines_* are called there.
@@ -40,6 +50,7 @@ enum {
     WEIR_PIPELINE_SLOTS = 64, /* key slots a shard; part of the format of positions */
     WEIR_PIPELINE_BATCH_MAX = 10000,
     WEIR_PIPELINE_CONCURRENCY_MAX = 256,
+    WEIR_STEPS_WHOLE_MAX = 4,    /* steps that are `whole` */
     WEIR_PIPELINE_HOPS_MAX = 16, /* a record that came through so many pipelines fails */
 };
 
@@ -49,22 +60,44 @@ enum weir_start {
     WEIR_START_TIME,
 };
 
+/* When a batch whose retries are used up is halved, to find the record at fault. */
+enum weir_bisect {
+    WEIR_BISECT_NEVER, /* all its records are given up together */
+    WEIR_BISECT_LAST,  /* after the last retry */
+    WEIR_BISECT_FIRST, /* at once, instead of a retry: what Lambda's event source mappings do */
+};
+
+enum { WEIR_BACKOFF_MAX = 16 };
+
+/* What is done about a step that fails and may succeed later. */
+struct weir_retry {
+    uint64_t retries; /* after the first attempt; UINT64_MAX: until it succeeds */
+    uint64_t backoff_ms[WEIR_BACKOFF_MAX]; /* before each retry; the last for all that follow */
+    size_t backoff_count;
+    uint64_t backoff_max_ms; /* not 0: pauses double from the first up to this, half of it random */
+    enum weir_bisect bisect;
+    uint64_t max_age_ms; /* records older than this are given up; 0: never */
+};
+
 /* A pipeline as weir.yaml defines it. Owns its memory; steps hold compiled expressions. */
 struct weir_pipeline_model {
     struct weir_arena arena;
     struct weir_str name;
-    struct weir_str table; /* the source */
-    uint64_t batch;        /* records */
+    struct weir_str *tables; /* the sources */
+    size_t table_count;
+    uint64_t batch; /* records */
     uint64_t window_ms;
     uint64_t concurrency; /* batches in flight */
     enum weir_start start;
     struct weir_time start_time;
     struct weir_pattern_set *filter; /* NULL: none. All patterns of it are alternatives */
     enum weir_pattern_mode filter_mode;
-    struct weir_expr *when;       /* NULL: none */
+    struct weir_expr *when; /* NULL: none */
+    struct weir_retry retry;
     struct weir_str dead_letters; /* the table that keeps records that failed; empty: none */
     struct weir_step **steps;
     size_t step_count;
+    bool whole;        /* a step gets the records of a batch all at once */
     size_t slot_count; /* of events */
 };
 
@@ -77,6 +110,9 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
         const struct weir_conf *node, const struct weir_step_kinds *kinds,
         struct weir_scope *scope);
 void weir_pipeline_model_destroy(struct weir_pipeline_model *model);
+
+/* Whether a table is one of the pipeline's sources. */
+bool weir_pipeline_model_reads(const struct weir_pipeline_model *model, struct weir_str table);
 
 struct weir_pipelines;
 

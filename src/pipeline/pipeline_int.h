@@ -4,13 +4,37 @@
 
 #include <stdatomic.h>
 
+#include "base/random.h"
 #include "net/loop.h"
 #include "pipeline/pipeline.h"
 #include "state/state.h"
 
 struct pipeline;
+struct source;
 struct shard;
+struct queued;
 struct weir_filter_group;
+
+/* --- queued.c: records that wait ---------------------------------------------------------- */
+
+/* Where a record comes from that is not read from the stream now. */
+struct weir_origin {
+    /*
+     * Optional. Add to the batch's transaction that the record is dealt with: it is through, or
+     * it failed and its letter is written. Errors: the batch waits and is run again.
+     */
+    enum weir_rc (*settle)(struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+    /* Optional. The record leaves memory: settled and committed, or (the lane goes) not. */
+    void (*left)(struct queued *queued, bool settled);
+    void *arg;
+};
+
+/* Why a record failed; names and meaning are those of AWS's on-failure records. */
+enum weir_condition {
+    WEIR_CONDITION_RECORD,  /* it cannot be processed, however often */
+    WEIR_CONDITION_RETRIES, /* RetryAttemptsExhausted */
+    WEIR_CONDITION_AGE,     /* RecordAgeExceeded */
+};
 
 /* A record that waits in a lane, in one block with its bytes. */
 struct queued {
@@ -18,9 +42,13 @@ struct queued {
     struct weir_record record;
     struct weir_str key; /* encoded key of the item */
     size_t bytes;
-    struct weir_str letter; /* key of the dead letter it came back from; empty: from the stream */
+    const struct weir_origin *origin; /* NULL: the stream */
+    struct weir_str token;            /* the origin's own, e.g. a dead letter's key */
+    size_t first_step;                /* it has been through those before */
     uint8_t hops;
     bool failed; /* a step could not process it: left out of the batch */
+    enum weir_condition condition;
+    unsigned attempts; /* how often it was tried when it failed */
     struct weir_err err;
 };
 
@@ -33,7 +61,9 @@ struct queued_list {
 
 /* A record with copies of its bytes, in one block. */
 struct queued *weir_queued_create(const struct weir_record *record, struct weir_str key,
-        uint8_t hops, struct weir_str letter);
+        uint8_t hops, const struct weir_origin *origin, struct weir_str token);
+/* Tell the origin, and free. */
+void weir_queued_destroy(struct queued *queued, bool settled);
 void weir_queued_init(struct queued_list *list);
 void weir_queued_add(struct queued_list *list, struct queued *queued);
 struct queued *weir_queued_take(struct queued_list *list);
@@ -79,8 +109,37 @@ enum lane_phase {
     LANE_WAITING,    /* for records, or for the window */
     LANE_QUEUED,     /* has a batch to run; waits for one of the pipeline's places */
     LANE_RUNNING,    /* on the loop, or yielding */
+    LANE_PENDING,    /* a step awaits an answer */
     LANE_COMMITTING, /* its transaction is with the store */
     LANE_BLOCKED,    /* its target is not there now */
+    LANE_PAUSED,     /* until the next attempt */
+};
+
+/* What a `whole` step made of a batch, kept until the batch is committed. */
+struct answer {
+    const struct weir_step *step; /* NULL: none is kept */
+    struct weir_arena arena;      /* what the events are made of */
+    const struct queued **asked;  /* the records that it was given, in order */
+    size_t asked_count;
+    struct weir_events out;
+    const struct queued *cut; /* the first record that it did not do; NULL: all are done */
+    struct weir_err cut_err;
+};
+
+/* How the batch in hand has fared. */
+struct attempts {
+    unsigned failed; /* attempts that used a retry, of the records from the first on */
+    size_t suspects; /* records from the first on among which one is at fault; 0: not known */
+    size_t given_up; /* the first records, which are committed alone; 0: none */
+    bool stored;     /* an entry in the store says so */
+};
+
+/* What an entry in the store said about the batch that was in hand at the last stop. */
+struct attempts_stored {
+    struct weir_pos last;         /* the batch's last record; 0: there was no entry */
+    struct weir_pos last_suspect; /* 0: none */
+    unsigned failed;
+    struct weir_time due;
 };
 
 struct weir_lane {
@@ -91,28 +150,41 @@ struct weir_lane {
     enum lane_phase phase;
     struct queued_list waiting; /* read and passed by the filter, not in the batch */
     struct queued_list taken;   /* the batch */
-    size_t done_count;          /* records of the batch that are through the steps */
-    struct queued *next;        /* the first that is not */
-    bool rerun;                 /* a record failed after something of it was written */
-    size_t step;                /* being run */
-    size_t limit;               /* of records in a transaction, when more are too large; 0: none */
+
+    /* The run: records through the steps, part by part. */
+    size_t done_count;         /* records of the batch that are through the steps */
+    struct queued *next;       /* the first that is not */
+    struct weir_events events; /* on their way, before `step` */
+    size_t step;
+    bool walking; /* events are between steps */
+    bool resumed; /* the step at hand was PENDING */
+    bool rerun;   /* a record failed after something of it was written */
+    size_t limit; /* of records in a transaction, when more are too large; 0: none */
+    void **work;  /* of each step */
+    struct answer answers[WEIR_STEPS_WHOLE_MAX];
+    const struct queued *cut; /* the first record that a step did not do */
+    struct weir_err cut_err;
     struct batch batch;
-    struct weir_arena arena;  /* everything the batch needs until its outcome */
+    struct weir_arena arena; /* everything the run needs until its outcome */
+
+    struct attempts attempts;
+    struct attempts_stored stored;
     struct weir_pos position; /* committed: all before it is done */
     struct weir_pos committing;
+    struct weir_pos given; /* the last record of the stream that was given to it */
     uint64_t began_ns;
-    uint64_t waiting_since_ns; /* monotonic time at which the first waiting record came */
-    struct weir_err why;       /* BLOCKED */
-    struct weir_time blocked_since;
-    unsigned attempts;
-    struct weir_loop_timer timer; /* window, or pause */
-    struct weir_post run_post;    /* goes on after yielding */
-    struct weir_post done_post;   /* brings the outcome to the loop */
+    uint64_t waiting_since_ns;      /* monotonic time at which the first waiting record came */
+    struct weir_err why;            /* BLOCKED, PAUSED */
+    struct weir_time stuck_since;   /* BLOCKED, PAUSED: since this batch first was */
+    unsigned blocks;                /* in a row */
+    struct weir_loop_timer timer;   /* window, pause, or a step's time-out */
+    struct weir_post run_post;      /* goes on after yielding */
+    struct weir_post done_post;     /* brings the outcome to the loop */
     struct weir_lane *next_queued;
 };
 
 struct shard {
-    struct pipeline *pipeline;
+    struct source *source;
     uint32_t number;
     struct weir_log_reader *reader;
     struct weir_lane *lanes;
@@ -122,36 +194,38 @@ struct shard {
     bool at_end;
 };
 
-enum pipeline_phase {
-    PIPELINE_NO_SOURCE, /* the table, or its stream, does not exist now */
-    PIPELINE_RUNNING,
-    PIPELINE_STOPPED,
+/* One of the tables that a pipeline reads. */
+struct source {
+    struct pipeline *pipeline;
+    struct weir_str name;
+    const struct weir_table *table; /* NULL: it, or its stream, does not exist now */
+    struct weir_err why;            /* no table */
+    struct shard *shards;
+    size_t shard_count;
+    size_t in_flight; /* lanes RUNNING, PENDING or COMMITTING */
+    bool leaving;     /* the table is gone or another one: begin nothing, detach when idle */
+    struct weir_watch watch;
+    struct weir_hold hold;
+    struct weir_filter_group *group; /* NULL: no filter */
+    struct source *next_member;      /* of the group */
+    size_t first_pattern;            /* its patterns in the group's set */
+    size_t pattern_count;
 };
 
 struct pipeline {
     struct weir_pipelines *all;
     struct pipeline *next;
     struct weir_pipeline_model *model;
-    enum pipeline_phase phase;
-    struct weir_err why; /* NO_SOURCE */
-    const struct weir_table *source;
-    struct shard *shards;
-    size_t shard_count;
-    size_t in_flight;        /* lanes RUNNING or COMMITTING */
+    struct source *sources;
+    size_t source_count;
+    bool stopped;
+    size_t in_flight;        /* of all sources */
     struct weir_lane *queue; /* lanes QUEUED, in order */
     struct weir_lane **queue_last;
-    struct weir_watch watch;
-    bool watching;
-    bool leaving; /* the source is gone or another one: begin nothing, detach when idle */
-    struct weir_hold hold;
     _Atomic bool woken; /* wake_post is with the loop */
     struct weir_post wake_post;
     struct weir_post pump_post; /* goes on reading after yielding */
     bool pumping;
-    struct weir_filter_group *group; /* NULL: no filter */
-    struct pipeline *next_member;    /* of the group */
-    size_t first_pattern;            /* its patterns in the group's set */
-    size_t pattern_count;
     struct weir_arena filter_arena;
 
     struct weir_counter *records;
@@ -159,6 +233,7 @@ struct pipeline {
     struct weir_counter *batches;
     struct weir_counter *errors;
     struct weir_counter *conflicts;
+    struct weir_counter *retries;
     struct weir_histogram *batch_sizes;
     struct weir_histogram *duration;
     struct weir_gauge *age;
@@ -176,6 +251,8 @@ struct weir_pipelines {
     bool stopping;
     void (*stopped)(void *arg);
     void *stopped_arg;
+    struct weir_loop_timer stop_timer; /* then steps that are PENDING are cancelled */
+    struct weir_random random;         /* for pauses */
     _Atomic bool tables_woken;
     struct weir_post tables_post;
     struct weir_watch log_watch; /* for new segments */
@@ -194,14 +271,13 @@ bool weir_dead_letter_fits(const struct weir_table *table);
 WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
         struct weir_lane *lane, struct queued *queued, struct weir_err *err);
 
-/* dead_letter.c: take away the letter of a record that is through. Errors: as above. */
-WEIR_MUST_CHECK enum weir_rc weir_dead_letter_remove(
-        struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+/* dead_letter.c: a record that was one; its token is the letter's key. */
+extern const struct weir_origin weir_origin_letter;
 
-/* filter.c: let a pipeline's filter be matched together with others of its table. */
-void weir_filter_join(struct pipeline *pipeline);
+/* filter.c: let a source's filter be matched together with others of its table. */
+void weir_filter_join(struct source *source);
 /* Whether the record passes the filter. */
-bool weir_filter_passes(struct pipeline *pipeline, const struct weir_record *record);
+bool weir_filter_passes(struct source *source, const struct weir_record *record);
 void weir_filter_destroy_all(struct weir_pipelines *pipelines);
 
 /* lane.c */
@@ -219,22 +295,95 @@ void weir_lane_consider(struct weir_lane *lane);
 void weir_lane_unblock(struct weir_lane *lane);
 /* The position that could be committed for it now. */
 struct weir_pos weir_lane_reached(const struct weir_lane *lane);
+/* It gives its place back and waits, BLOCKED or PAUSED. */
+void weir_lane_wait(
+        struct weir_lane *lane, enum lane_phase phase, const struct weir_err *why, uint64_t ms);
+/* The batch is dealt with: look for the next one. */
+void weir_lane_finished(struct weir_lane *lane);
+/* Give back the lane's place and everything of the run; its records stay. */
+void weir_lane_give_up_place(struct weir_lane *lane);
+
+/* run.c: the batch through the steps. */
+void weir_lane_run(struct weir_lane *lane);
+/* Start over with the batch's records that are not committed; answers are kept. */
+void weir_lane_rewind(struct weir_lane *lane);
+/* As rewind, and forget the answers. */
+void weir_lane_forget(struct weir_lane *lane);
+/* A step that is PENDING is told to stop; the lane rewinds and waits for nothing. */
+void weir_lane_cancel(struct weir_lane *lane);
+/* The time of the step that is PENDING is over. */
+void weir_lane_timed_out(struct weir_lane *lane);
+
+/* outcome.c: what comes of it. */
+void weir_lane_submit(struct weir_lane *lane);
+void weir_lane_outcome(struct weir_lane *lane);
+void weir_lane_block(struct weir_lane *lane, const struct weir_err *err);
+/* Run what is left of the batch, from its first record. */
+void weir_lane_run_again(struct weir_lane *lane);
+/* Whether the pipeline itself said that the record is to be left out. */
+bool weir_queued_was_skipped(const struct queued *queued);
+
+/* retry.c */
+/* An attempt at the first done_count records failed in the target. */
+void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *err);
+/* How many records the next transaction may have; 0: no limit. */
+size_t weir_lane_limit(const struct weir_lane *lane);
+/* Give up records of the batch that are too old. */
+void weir_lane_check_ages(struct weir_lane *lane);
+/* Records were committed: add to what is known of the rest, before (txn) and after (txn NULL). */
+void weir_attempts_committing(struct weir_lane *lane);
+void weir_attempts_committed(struct weir_lane *lane);
+/* Read what the last run of weir knew of the lane's batch. Errors: WEIR_E_IO. */
+WEIR_MUST_CHECK enum weir_rc weir_attempts_load(struct weir_lane *lane, struct weir_err *err);
+/* Whether the batch of the last run has not been read whole yet. */
+bool weir_attempts_wait(const struct weir_lane *lane);
+/* Whether a record is past the end of that batch. */
+bool weir_attempts_ends_before(const struct weir_lane *lane, const struct queued *queued);
+/* The batch was taken: what was known of it holds again. How long it has to wait, in ms. */
+uint64_t weir_attempts_taken(struct weir_lane *lane);
+
+/* source.c */
+void weir_source_init(struct source *source, struct pipeline *pipeline, struct weir_str name);
+/* Find the table, read positions, make shards and lanes. Errors: WEIR_E_IO; a table that is
+ * missing is none. */
+WEIR_MUST_CHECK enum weir_rc weir_source_attach(struct source *source, struct weir_err *err);
+void weir_source_detach(struct source *source);
+/* The catalogue has changed: detach from what is gone, attach to what has come. */
+void weir_source_look_again(struct source *source);
+/* Read until the end, a full lane, or the time is up. False: the time is up. */
+bool weir_source_read(struct source *source, uint64_t deadline_ns);
+/* Let the log go past what is done. */
+void weir_source_move_hold(struct source *source);
 
 /* runner.c */
 /* Start queued lanes while there are places. */
 void weir_pipeline_schedule(struct pipeline *pipeline);
 /* A lane has committed or blocked: room for reading, positions to let go of. */
-void weir_pipeline_moved(struct pipeline *pipeline);
+void weir_lane_moved(struct weir_lane *lane);
+/* Something of a source has changed. Any thread. */
+void weir_pipeline_wake(struct pipeline *pipeline);
+struct pipeline *weir_pipeline_find(struct weir_pipelines *pipelines, struct weir_str name);
+
+/* Call for each lane of a pipeline. */
+#define WEIR_EACH_LANE(pipeline, lane)                                              \
+    for (size_t s_ = 0; s_ < (pipeline)->source_count; s_++)                        \
+        for (size_t h_ = 0; h_ < (pipeline)->sources[s_].shard_count; h_++)         \
+            for (struct weir_lane *lane = (pipeline)->sources[s_].shards[h_].lanes; \
+                    lane < (pipeline)->sources[s_].shards[h_].lanes +               \
+                                   (pipeline)->sources[s_].shards[h_].lane_count;   \
+                    lane++)
 
 /* position.c: add to a transaction how far a lane has come. */
 void weir_position_put(
         struct weir_txn *txn, const struct weir_lane *lane, struct weir_pos position);
-/* Read the positions of a pipeline's shard into slots; ret_any false: there were none. Errors:
+/* The part of a lane's keys that names it: pipeline, table, shard, slots. */
+struct weir_str weir_lane_key(struct weir_arena *arena, const struct weir_lane *lane);
+/* Read the positions of a source's shard into slots; ret_any false: there were none. Errors:
  * WEIR_E_IO. */
-WEIR_MUST_CHECK enum weir_rc weir_position_load(struct pipeline *pipeline, uint32_t shard,
+WEIR_MUST_CHECK enum weir_rc weir_position_load(struct source *source, uint32_t shard,
         struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err);
 /* Write the positions of all slots as one entry a lane, replacing what was there. */
-void weir_position_replace(struct weir_txn *txn, struct pipeline *pipeline, struct shard *shard,
+void weir_position_replace(struct weir_txn *txn, struct shard *shard,
         const struct weir_pos slots[static WEIR_PIPELINE_SLOTS]);
 
 #endif

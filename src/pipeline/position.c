@@ -1,7 +1,8 @@
 /*
- * How far each lane has come. An entry's key is the pipeline's name, a zero byte, the
- * shard and the lane's range of key slots; its value is a position. A different number of
- * lanes only means different ranges: what a slot has reached is the furthest entry over it.
+ * How far each lane has come. An entry's key is the pipeline's name, a zero byte, the table's
+ * name, a zero byte, the shard and the lane's range of key slots; its value is a position. A
+ * different number of lanes only means different ranges: what a slot has reached is the furthest
+ * entry over it.
  */
 #include <string.h>
 
@@ -9,27 +10,35 @@
 
 enum { TAIL_BYTES = 4, POSITION_BYTES = 8 };
 
-static struct weir_str position_key(struct weir_arena *arena, struct weir_str name, uint32_t shard,
-        uint32_t first_slot, uint32_t slot_count)
+static struct weir_str position_key(struct weir_arena *arena, const struct source *source,
+        uint32_t shard, uint32_t first_slot, uint32_t slot_count)
 {
-    char *key = weir_arena_alloc(arena, name.n + 1 + TAIL_BYTES);
-    memcpy(key, name.p, name.n);
-    char *at = key + name.n;
+    struct weir_str pipeline = source->pipeline->model->name;
+    size_t names = pipeline.n + source->name.n + 2;
+    char *key = weir_arena_alloc(arena, names + TAIL_BYTES);
+    memcpy(key, pipeline.p, pipeline.n);
+    key[pipeline.n] = '\0';
+    memcpy(key + pipeline.n + 1, source->name.p, source->name.n);
+    char *at = key + names - 1;
     at[0] = '\0';
     at[1] = (char)(shard >> 8);
     at[2] = (char)shard;
     at[3] = (char)first_slot;
     at[4] = (char)slot_count;
-    return weir_str(key, name.n + 1 + TAIL_BYTES);
+    return weir_str(key, names + TAIL_BYTES);
+}
+
+struct weir_str weir_lane_key(struct weir_arena *arena, const struct weir_lane *lane)
+{
+    return position_key(
+            arena, lane->shard->source, lane->shard->number, lane->first_slot, lane->slot_count);
 }
 
 void weir_position_put(struct weir_txn *txn, const struct weir_lane *lane, struct weir_pos position)
 {
-    struct weir_str key = position_key(&txn->arena, lane->pipeline->model->name,
-            lane->shard->number, lane->first_slot, lane->slot_count);
     struct weir_str value =
             weir_arena_str(&txn->arena, weir_str((const char *)&position.seq, POSITION_BYTES));
-    weir_txn_put(txn, WEIR_SPACE_POSITION, key, value);
+    weir_txn_put(txn, WEIR_SPACE_POSITION, weir_lane_key(&txn->arena, lane), value);
 }
 
 static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
@@ -45,15 +54,16 @@ static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
 }
 
 /* Call for every stored entry of a shard. */
-static enum weir_rc each_entry(struct pipeline *pipeline, uint32_t shard,
+static enum weir_rc each_entry(struct source *source, uint32_t shard,
         void (*each)(void *arg, struct weir_str key, const struct weir_entry *entry), void *arg,
         struct weir_err *err)
 {
     struct weir_arena arena;
     weir_arena_init(&arena);
-    struct weir_str first = position_key(&arena, pipeline->model->name, shard, 0, 0);
+    struct weir_str first = position_key(&arena, source, shard, 0, 0);
     struct weir_str prefix = weir_str(first.p, first.n - 2);
-    struct weir_cursor *cursor = weir_cursor_create(pipeline->all->store, WEIR_SPACE_POSITION);
+    struct weir_cursor *cursor =
+            weir_cursor_create(source->pipeline->all->store, WEIR_SPACE_POSITION);
     enum weir_rc rc = WEIR_OK;
     for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
         struct weir_str key;
@@ -65,7 +75,7 @@ static enum weir_rc each_entry(struct pipeline *pipeline, uint32_t shard,
         }
         if (key.n != first.n || entry.value.n != POSITION_BYTES) {
             rc = weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
-                    WEIR_STR_ARG(pipeline->model->name));
+                    WEIR_STR_ARG(source->pipeline->model->name));
             break;
         }
         each(arg, key, &entry);
@@ -87,12 +97,12 @@ static void load_entry(void *arg, struct weir_str key, const struct weir_entry *
     load->entries++;
 }
 
-enum weir_rc weir_position_load(struct pipeline *pipeline, uint32_t shard,
+enum weir_rc weir_position_load(struct source *source, uint32_t shard,
         struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err)
 {
     memset(slots, 0, WEIR_PIPELINE_SLOTS * sizeof(*slots));
     struct load load = { slots, 0 };
-    enum weir_rc rc = each_entry(pipeline, shard, load_entry, &load, err);
+    enum weir_rc rc = each_entry(source, shard, load_entry, &load, err);
     *ret_any = load.entries > 0;
     return rc;
 }
@@ -104,19 +114,18 @@ static void delete_entry(void *arg, struct weir_str key, const struct weir_entry
     weir_txn_delete(txn, WEIR_SPACE_POSITION, weir_arena_str(&txn->arena, key));
 }
 
-void weir_position_replace(struct weir_txn *txn, struct pipeline *pipeline, struct shard *shard,
+void weir_position_replace(struct weir_txn *txn, struct shard *shard,
         const struct weir_pos slots[static WEIR_PIPELINE_SLOTS])
 {
     /* An entry that cannot be read now was read a moment ago; what stays does no harm. */
-    enum weir_rc rc = each_entry(pipeline, shard->number, delete_entry, txn, NULL);
+    enum weir_rc rc = each_entry(shard->source, shard->number, delete_entry, txn, NULL);
     (void)rc;
     for (uint32_t i = 0; i < WEIR_PIPELINE_SLOTS;) {
         uint32_t count = 1;
         while (i + count < WEIR_PIPELINE_SLOTS && slots[i + count].seq == slots[i].seq) {
             count++;
         }
-        struct weir_str key =
-                position_key(&txn->arena, pipeline->model->name, shard->number, i, count);
+        struct weir_str key = position_key(&txn->arena, shard->source, shard->number, i, count);
         struct weir_str value =
                 weir_arena_str(&txn->arena, weir_str((const char *)&slots[i].seq, POSITION_BYTES));
         weir_txn_put(txn, WEIR_SPACE_POSITION, key, value);

@@ -4,6 +4,7 @@
 
 struct redrive {
     struct pipeline *pipeline;
+    struct source *source; /* of the letter at hand */
     const struct weir_redrive *asked;
     struct weir_arena arena;
     const struct weir_table *letters;
@@ -25,7 +26,7 @@ static enum weir_rc read_record(
     if (rc != WEIR_OK) {
         return weir_fail_in(redrive->err, WEIR_E_DAMAGED, "the record of a dead letter: ");
     }
-    ret_record->source = &redrive->pipeline->source->source;
+    ret_record->source = &redrive->source->table->source;
     return WEIR_OK;
 }
 
@@ -33,24 +34,42 @@ static enum weir_rc is_stale(struct redrive *redrive, const struct weir_record *
         struct weir_str key, bool *ret_stale)
 {
     struct weir_entry now;
-    enum weir_rc rc = weir_store_get(redrive->pipeline->all->store,
-            redrive->pipeline->source->space, key, &redrive->arena, &now, redrive->err);
+    enum weir_rc rc = weir_store_get(redrive->pipeline->all->store, redrive->source->table->space,
+            key, &redrive->arena, &now, redrive->err);
     bool removed = now.pos.seq == 0 && record->event != WEIR_EVENT_REMOVE;
     *ret_stale = rc == WEIR_OK && (removed || now.pos.seq > record->pos.seq);
     return rc;
 }
 
-static enum weir_rc give_back(struct redrive *redrive, struct weir_item letter)
+/* The source that a letter's record came from. */
+static enum weir_rc find_source(struct redrive *redrive, struct weir_item letter)
 {
     struct pipeline *pipeline = redrive->pipeline;
+    struct weir_str name = weir_value_str(weir_item_get(letter, WEIR_STR("table")));
+    for (size_t i = 0; i < pipeline->source_count; i++) {
+        if (weir_str_eq(pipeline->sources[i].name, name) && pipeline->sources[i].table != NULL) {
+            redrive->source = &pipeline->sources[i];
+            return WEIR_OK;
+        }
+    }
+    return weir_fail(redrive->err, WEIR_E_INVALID,
+            "pipeline '%.*s' does not read table '%.*s' now, which a dead letter is about",
+            WEIR_STR_ARG(pipeline->model->name), WEIR_STR_ARG(name));
+}
+
+static enum weir_rc give_back(struct redrive *redrive, struct weir_item letter)
+{
     struct weir_record record;
     struct weir_str key;
     struct weir_str letter_key;
     bool stale = false;
-    enum weir_rc rc = read_record(redrive, letter, &record);
+    enum weir_rc rc = find_source(redrive, letter);
+    if (rc == WEIR_OK) {
+        rc = read_record(redrive, letter, &record);
+    }
     if (rc == WEIR_OK) {
         rc = weir_table_exact_key(
-                pipeline->source, record.keys, &redrive->arena, &key, redrive->err);
+                redrive->source->table, record.keys, &redrive->arena, &key, redrive->err);
     }
     if (rc == WEIR_OK) {
         rc = weir_table_key(redrive->letters, letter, &redrive->arena, &letter_key, redrive->err);
@@ -62,9 +81,9 @@ static enum weir_rc give_back(struct redrive *redrive, struct weir_item letter)
         redrive->stale += stale;
         return rc;
     }
-    record.shard = weir_table_shard(pipeline->source, key);
-    struct weir_lane *lane = weir_shard_lane(&pipeline->shards[record.shard], key);
-    weir_lane_give(lane, weir_queued_create(&record, key, 0, letter_key));
+    record.shard = weir_table_shard(redrive->source->table, key);
+    struct weir_lane *lane = weir_shard_lane(&redrive->source->shards[record.shard], key);
+    weir_lane_give(lane, weir_queued_create(&record, key, 0, &weir_origin_letter, letter_key));
     weir_lane_consider(lane);
     redrive->given++;
     return WEIR_OK;
@@ -113,27 +132,18 @@ static enum weir_rc redrive_letters(struct redrive *redrive)
     return rc == WEIR_OK ? redrive->rc : rc;
 }
 
-static struct pipeline *find(struct weir_pipelines *pipelines, struct weir_str name)
-{
-    struct pipeline *pipeline = pipelines->first;
-    while (pipeline != NULL && !weir_str_eq(pipeline->model->name, name)) {
-        pipeline = pipeline->next;
-    }
-    return pipeline;
-}
-
 enum weir_rc weir_pipelines_redrive(struct weir_pipelines *pipelines,
         const struct weir_redrive *asked, size_t *ret_given, size_t *ret_stale,
         struct weir_err *err)
 {
     struct redrive redrive = { .asked = asked, .err = err };
-    redrive.pipeline = find(pipelines, asked->pipeline);
+    redrive.pipeline = weir_pipeline_find(pipelines, asked->pipeline);
     if (redrive.pipeline == NULL) {
         return weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'",
                 WEIR_STR_ARG(asked->pipeline));
     }
     struct weir_str letters = redrive.pipeline->model->dead_letters;
-    if (letters.n == 0 || redrive.pipeline->phase != PIPELINE_RUNNING || pipelines->stopping) {
+    if (letters.n == 0 || pipelines->stopping) {
         return weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(asked->pipeline),
                 letters.n == 0 ? "keeps no dead letters: it has no on_failure"
                                : "does not run now");

@@ -401,30 +401,69 @@ static const struct weir_step_ops *find_kind(const struct weir_step_kinds *kinds
     return NULL;
 }
 
-/* The member that names the kind; `id` may stand beside it. */
-static size_t kind_member(const struct weir_conf *node)
+/* What may stand beside the member that names the kind. */
+struct step_options {
+    struct weir_str id;
+    uint64_t timeout_ms;
+};
+
+static const struct weir_option step_options[] = {
+    { "id", "", "names the step's state", WEIR_OPTION_STRING, offsetof(struct step_options, id), 0,
+            0 },
+    { "timeout", "0s", "how long its answer may take; 0s: for ever", WEIR_OPTION_DURATION,
+            offsetof(struct step_options, timeout_ms), 0, 0 },
+    { 0 },
+};
+
+static const struct weir_option *step_option(struct weir_str name)
 {
-    bool first_is_id = weir_str_eq(node->names[0].text, WEIR_STR("id"));
-    return first_is_id && node->count > 1 ? 1 : 0;
+    const struct weir_option *option = step_options;
+    while (option->name != NULL && !weir_str_eq(name, weir_str_z(option->name))) {
+        option++;
+    }
+    return option->name != NULL ? option : NULL;
+}
+
+/* Set what stands beside the kind; the kind's place among the members, or node->count. */
+static size_t read_step_options(
+        const struct weir_scope *scope, const struct weir_conf *node, struct step_options *options)
+{
+    size_t kind = node->count;
+    size_t kinds = 0;
+    for (size_t i = 0; node->kind == WEIR_CONF_MAP && i < node->count; i++) {
+        const struct weir_option *option = step_option(node->names[i].text);
+        if (option != NULL) {
+            weir_conf_value(
+                    scope->diagnostics, &node->items[i], option, (char *)options + option->offset);
+        } else {
+            kind = i;
+            kinds++;
+        }
+    }
+    if (kinds != 1) {
+        weir_conf_error(scope->diagnostics, node,
+                "a step is a map with one member, its kind: `- put: {...}` (and optionally `id` "
+                "and "
+                "`timeout`)");
+        return node->count;
+    }
+    return kind;
 }
 
 struct weir_step *weir_step_create(
         const struct weir_step_kinds *kinds, const struct weir_conf *node, struct weir_scope *scope)
 {
-    const struct weir_conf *id = weir_conf_get(node, "id");
-    if (node->kind != WEIR_CONF_MAP || node->count != (id != NULL ? 2u : 1u)) {
-        weir_conf_error(scope->diagnostics, node,
-                "a step is a map with one member, its kind: `- put: {...}` (and optionally `id`)");
-        return NULL;
-    }
-    size_t member = kind_member(node);
-    const struct weir_step_ops *ops = find_kind(kinds, scope, &node->names[member]);
+    struct step_options beside = { 0 };
+    size_t member = read_step_options(scope, node, &beside);
+    const struct weir_step_ops *ops =
+            member < node->count ? find_kind(kinds, scope, &node->names[member]) : NULL;
     if (ops == NULL) {
         return NULL;
     }
     struct weir_step *step = weir_alloc_zero(1, ops->size);
     step->ops = ops;
-    step->id = id != NULL ? weir_arena_str(scope->arena, id->text) : weir_str_z(ops->name);
+    step->id = beside.id.n > 0 ? weir_arena_str(scope->arena, beside.id) : weir_str_z(ops->name);
+    step->timeout_ms = beside.timeout_ms;
     bool ok = true;
     if (ops->options != NULL) {
         ok = weir_conf_options(

@@ -126,7 +126,8 @@ WEIR_MUST_CHECK enum weir_rc weir_shape_item(const struct weir_shape *shape,
 
 struct weir_event {
     const struct weir_record *record;
-    size_t record_index;           /* of the batch */
+    size_t record_index; /* of the batch */
+    bool of_batch;       /* made from all records of the batch: it fails with all of them */
     struct weir_expr_value *slots; /* as many as the pipeline's scope has */
 };
 
@@ -156,6 +157,29 @@ struct weir_expr_frame weir_lane_frame(struct weir_lane *lane, struct weir_event
  * WEIR_E_CONDITION in err it is left out as the filter would have done, without a report.
  */
 void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
+
+/*
+ * For a step with `whole`, in run or resume before DONE: the records before `event` are done,
+ * those from it on are not. What is done is committed, and the rest is tried again as after
+ * WEIR_STEP_RETRY, with the record of `event` to blame.
+ */
+void weir_lane_cut(struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
+
+/* What an answer is awaited for is there: the lane calls the step's resume soon. Loop thread. */
+void weir_lane_resume(struct weir_lane *lane);
+
+/*
+ * What a step needs to remember about the batch in hand, from run to resume, cancel and finish;
+ * NULL before it is set and when the batch is run again. Usually of the lane's arena.
+ */
+void weir_lane_set_work(struct weir_lane *lane, const struct weir_step *step, void *work);
+void *weir_lane_work(const struct weir_lane *lane, const struct weir_step *step);
+
+/* Which attempt at this batch it is: 0 for the first. */
+unsigned weir_lane_attempt(const struct weir_lane *lane);
+
+/* Whether the record of an event has failed in the meantime. */
+bool weir_lane_has_failed(const struct weir_lane *lane, struct weir_event event);
 
 /* The pipeline's name, and a log line about it. */
 struct weir_str weir_lane_pipeline(const struct weir_lane *lane);
@@ -215,8 +239,9 @@ struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event e
 
 enum weir_verdict {
     WEIR_STEP_DONE,    /* out is filled, parts of the transaction are added */
+    WEIR_STEP_PENDING, /* an answer is awaited: the step will call weir_lane_resume */
     WEIR_STEP_BLOCKED, /* the target is not there now: wait, no retry is used; err says why */
-    WEIR_STEP_RETRY,   /* transient: the same events again after a pause; err says why */
+    WEIR_STEP_RETRY, /* the target failed: a retry is used, or the batch is halved; err says why */
 };
 
 struct weir_step_ops {
@@ -225,6 +250,12 @@ struct weir_step_ops {
     const struct weir_option *options; /* ends with .name == NULL; NULL: check reads the node */
     size_t size;                       /* of the kind's struct; the registry allocates it zeroed */
     bool writes; /* adds to the transaction: a record that fails here or later is taken out of it */
+    /*
+     * Gets all events of a batch in one call, may be PENDING, and is not run again for records
+     * that it has done when the batch must be (a conflict, a record that failed later): its
+     * answer is kept until the batch is committed.
+     */
+    bool whole;
 
     /*
      * Optional. Options are set; complain through the scope's diagnostics, compile
@@ -239,6 +270,26 @@ struct weir_step_ops {
     enum weir_verdict (*run)(struct weir_step *step, struct weir_lane *lane,
             const struct weir_events *in, struct weir_events *out, struct weir_err *err);
 
+    /*
+     * Required of a step that is ever PENDING. What it waited for is there, or it gave up: as
+     * run, for the same events.
+     */
+    enum weir_verdict (*resume)(struct weir_step *step, struct weir_lane *lane,
+            const struct weir_events *in, struct weir_events *out, struct weir_err *err);
+
+    /*
+     * Required of a step that is ever PENDING: the time is over (`timeout`), or the pipeline
+     * stops. weir_lane_resume must not be called any more.
+     */
+    void (*cancel)(struct weir_step *step, struct weir_lane *lane);
+
+    /*
+     * Optional. The batch is through all steps; its transaction is about to be submitted: the
+     * last chance to add to it, for the events that the step gave out and whose records have not
+     * failed since. Errors: the batch waits and is run again (class BLOCKED).
+     */
+    enum weir_rc (*finish)(struct weir_step *step, struct weir_lane *lane, struct weir_err *err);
+
     /* Optional. The table that the step writes to; valid after check. */
     struct weir_str (*target)(const struct weir_step *step);
 
@@ -249,7 +300,9 @@ struct weir_step_ops {
 /* What every step has; kinds embed it first. */
 struct weir_step {
     const struct weir_step_ops *ops;
-    struct weir_str id; /* names its state: the kind, or what `id` says */
+    struct weir_str id;  /* names its state: the kind, or what `id` says */
+    size_t index;        /* in its pipeline */
+    uint64_t timeout_ms; /* it may be PENDING for so long; 0: for ever */
 };
 
 /* The kinds, given to the pipeline by who knows them (step/registry.c). */
@@ -259,7 +312,8 @@ struct weir_step_kinds {
 };
 
 /*
- * Make a step from its node, a map with one member named as the kind (and optionally `id`).
+ * Make a step from its node, a map with one member named as the kind, and optionally `id` and
+ * `timeout`.
  * Complains and returns NULL when something is wrong.
  */
 struct weir_step *weir_step_create(const struct weir_step_kinds *kinds,

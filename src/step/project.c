@@ -435,7 +435,7 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
         enum weir_rc rc = project(step, lane, table, event, &why);
         if (rc == WEIR_E_IO || rc == WEIR_E_DAMAGED) {
             *err = why;
-            return WEIR_STEP_RETRY;
+            return WEIR_STEP_BLOCKED;
         }
         if (rc != WEIR_OK) {
             weir_fail_in(&why, rc, "project to %.*s: ", WEIR_STR_ARG(step->table));

@@ -95,7 +95,7 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
             continue;
         }
         if (weir_lane_put_item(lane, event, table, key, item, err) != WEIR_OK) {
-            return WEIR_STEP_RETRY;
+            return WEIR_STEP_BLOCKED;
         }
         weir_events_add(lane, out, event);
     }

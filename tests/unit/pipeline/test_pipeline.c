@@ -378,17 +378,17 @@ static void the_log_is_let_go(void **state)
     add_pipeline(b, "copy", copy);
     put_n(b, "orders", "a", 1);
     run_until(b, all_is_done);
-    uint64_t before = b->pipelines->first->hold.pos.seq;
+    uint64_t before = b->pipelines->first->sources[0].hold.pos.seq;
     for (int i = 0; i < 40; i++) {
         put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
         run_until(b, all_is_done);
     }
-    uint64_t after = b->pipelines->first->hold.pos.seq;
+    uint64_t after = b->pipelines->first->sources[0].hold.pos.seq;
     assert_true(after > before);
     add_pipeline(b, "nothing",
             "source: { table: orders }\nwhen: \"false\"\nsteps: [log: \"${new.id}\"]\n");
     const struct pipeline *nothing = b->pipelines->first;
-    uint64_t start = nothing->hold.pos.seq;
+    uint64_t start = nothing->sources[0].hold.pos.seq;
     for (int i = 0; i < 60; i++) { /* a position's number grows by 64 MiB with each segment */
         char *filling = weir_arena_alloc(&arena, 6001);
         memset(filling, 'x', 6000);
@@ -399,16 +399,16 @@ static void the_log_is_let_go(void **state)
                         .p);
         run_until(b, all_is_done);
     }
-    assert_true(nothing->hold.pos.seq > start + 5ull * WEIR_LOG_SEGMENT_BYTES);
+    assert_true(nothing->sources[0].hold.pos.seq > start + 5ull * WEIR_LOG_SEGMENT_BYTES);
     make_table(b, "busy"); /* nobody reads it: the sources of both are quiet */
-    start = nothing->hold.pos.seq;
+    start = nothing->sources[0].hold.pos.seq;
     for (int i = 0; i < 60; i++) {
         put(b->f, "busy",
                 weir_arena_printf(&arena, "{'id':{'S':'%d'},'x':{'S':'%0*d'}}", i % 8, 3000, i).p);
         run_turns(b, 10);
     }
-    assert_true(nothing->hold.pos.seq > start + 2ull * WEIR_LOG_SEGMENT_BYTES);
-    assert_true(nothing->next->hold.pos.seq > start + 2ull * WEIR_LOG_SEGMENT_BYTES);
+    assert_true(nothing->sources[0].hold.pos.seq > start + 2ull * WEIR_LOG_SEGMENT_BYTES);
+    assert_true(nothing->next->sources[0].hold.pos.seq > start + 2ull * WEIR_LOG_SEGMENT_BYTES);
 }
 
 /* --- conflicts
@@ -441,11 +441,10 @@ static void gate_done(struct weir_txn *txn)
 static bool a_lane_commits(struct bench *b)
 {
     const struct pipeline *pipeline = b->pipelines->first;
-    for (size_t i = 0; i < pipeline->shard_count; i++) {
-        for (size_t k = 0; k < pipeline->shards[i].lane_count; k++) {
-            if (pipeline->shards[i].lanes[k].phase == LANE_COMMITTING) {
-                return true;
-            }
+    WEIR_EACH_LANE(pipeline, lane)
+    {
+        if (lane->phase == LANE_COMMITTING) {
+            return true;
         }
     }
     return false;

@@ -1,0 +1,397 @@
+/* A pipeline's source: finding its table, reading its stream, handing records to lanes. */
+#include <stdio.h>
+
+#include "base/logline.h"
+#include "base/mem.h"
+#include "pipeline/pipeline_int.h"
+
+enum {
+    LANE_AHEAD_BYTES = 4 * 1024 * 1024, /* waiting in one lane, besides its batch */
+    YIELD_RECORDS = 256,                /* records read between looks at the clock */
+};
+
+/* --- reading and filtering -------------------------------------------------------- */
+
+static bool lane_is_full(const struct weir_lane *lane)
+{
+    return lane->waiting.count >= 2 * lane->pipeline->model->batch ||
+           lane->waiting.bytes >= LANE_AHEAD_BYTES;
+}
+
+static bool shard_has_room(const struct shard *shard)
+{
+    for (size_t i = 0; i < shard->lane_count; i++) {
+        if (lane_is_full(&shard->lanes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether `when` holds; an error counts as yes with the error kept, so that it is reported. */
+static bool condition_passes(
+        struct pipeline *pipeline, const struct weir_record *record, struct weir_err *ret_err)
+{
+    ret_err->code = WEIR_OK;
+    if (pipeline->model->when == NULL) {
+        return true;
+    }
+    struct weir_expr_value slots[WEIR_SLOTS_MAX] = { { 0 } };
+    if (record->new_image.n > 0) {
+        slots[WEIR_SLOT_NEW] = weir_expr_item(record->new_image);
+    }
+    if (record->old_image.n > 0) {
+        slots[WEIR_SLOT_OLD] = weir_expr_item(record->old_image);
+    }
+    slots[WEIR_SLOT_KEYS] = weir_expr_item(record->keys);
+    slots[WEIR_SLOT_EVENT] = weir_expr_string(weir_str_z(weir_event_name(record->event)));
+    struct weir_expr_frame frame = {
+        .slots = slots,
+        .slot_count = pipeline->model->slot_count,
+        .arena = &pipeline->filter_arena,
+        .now = record->created,
+        .clock = weir_loop_clock(pipeline->all->loop),
+    };
+    bool holds = false;
+    enum weir_rc rc = weir_expr_test(pipeline->model->when, &frame, &holds, ret_err);
+    weir_arena_reset(&pipeline->filter_arena);
+    return rc != WEIR_OK || holds;
+}
+
+static void hand_to_lane(
+        struct shard *shard, const struct weir_change *change, struct weir_time time)
+{
+    struct source *source = shard->source;
+    struct pipeline *pipeline = source->pipeline;
+    uint32_t slot = weir_key_slot(change->key);
+    if (change->pos.seq <= shard->skip[slot].seq) {
+        return; /* done before the last stop, by a lane that was ahead of others */
+    }
+    struct weir_record record;
+    struct weir_err err;
+    weir_table_record(source->table, change, time, &record);
+    if (!weir_filter_passes(source, &record) || !condition_passes(pipeline, &record, &err)) {
+        weir_counter_add(pipeline->filtered, 1);
+        return;
+    }
+    struct queued *queued =
+            weir_queued_create(&record, change->key, change->hops, NULL, WEIR_STR(""));
+    if (change->hops >= WEIR_PIPELINE_HOPS_MAX) {
+        weir_fail(&err, WEIR_E_LIMIT, "it came through %d pipelines: they write in a circle",
+                WEIR_PIPELINE_HOPS_MAX);
+    }
+    if (err.code != WEIR_OK) {
+        queued->failed = true;
+        queued->attempts = 1;
+        queued->err = err;
+    }
+    weir_lane_give(weir_shard_lane(shard, change->key), queued);
+}
+
+/* The log went on without us: say so once, and go on with what is left. */
+static void report_trimmed(struct shard *shard, const struct weir_err *err)
+{
+    char number[16];
+    snprintf(number, sizeof(number), "%u", shard->number);
+    weir_logline(WEIR_LOG_ERROR, "pipeline.trimmed", "pipeline",
+            shard->source->pipeline->model->name.p, "shard", number, "reason", err->msg, NULL);
+}
+
+/* Read a shard until its end, a full lane, or the time is up. False: the time is up. */
+static bool read_shard(struct shard *shard, uint64_t deadline_ns)
+{
+    const struct pipeline *pipeline = shard->source->pipeline;
+    const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
+    for (int n = 1; shard_has_room(shard); n++) {
+        struct weir_change change;
+        struct weir_time time;
+        struct weir_err err;
+        bool have = false;
+        enum weir_rc rc = weir_log_next(shard->reader, &change, &time, &have, &err);
+        if (rc == WEIR_E_TRIMMED) {
+            report_trimmed(shard, &err);
+            continue;
+        }
+        if (rc != WEIR_OK) { /* the disk: the next commit or restart tries again */
+            weir_logline(WEIR_LOG_ERROR, "pipeline.read_failed", "pipeline",
+                    pipeline->model->name.p, "reason", err.msg, NULL);
+            return true;
+        }
+        shard->at_end = !have;
+        if (!have) {
+            return true;
+        }
+        shard->read_time = time;
+        hand_to_lane(shard, &change, time);
+        if (n % YIELD_RECORDS == 0 && weir_clock_monotonic_ns(clock) > deadline_ns) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool weir_source_read(struct source *source, uint64_t deadline_ns)
+{
+    bool finished = true;
+    for (size_t i = 0; i < source->shard_count && !source->leaving; i++) {
+        struct shard *shard = &source->shards[i];
+        finished = read_shard(shard, deadline_ns) && finished;
+        for (size_t k = 0; k < shard->lane_count; k++) {
+            weir_lane_consider(&shard->lanes[k]);
+        }
+    }
+    return finished;
+}
+
+static struct weir_pos least_position(const struct source *source)
+{
+    struct weir_pos least = { UINT64_MAX };
+    for (size_t i = 0; i < source->shard_count; i++) {
+        for (size_t k = 0; k < source->shards[i].lane_count; k++) {
+            struct weir_pos reached = source->shards[i].lanes[k].position;
+            least = reached.seq < least.seq ? reached : least;
+        }
+    }
+    return least;
+}
+
+void weir_source_move_hold(struct source *source)
+{
+    if (source->table != NULL) {
+        weir_store_hold_move(source->pipeline->all->store, &source->hold, least_position(source));
+    }
+}
+
+/* --- attaching ---------------------------------------------------------------------------- */
+
+static void source_changed(struct weir_watch *watch)
+{
+    weir_pipeline_wake(WEIR_CONTAINER(watch, struct source, watch)->pipeline);
+}
+
+void weir_source_init(struct source *source, struct pipeline *pipeline, struct weir_str name)
+{
+    source->pipeline = pipeline;
+    source->name = name;
+    source->watch.wake = source_changed;
+    weir_filter_join(source);
+}
+
+/* Enough for the pipeline's concurrency, if all its tables have as many shards. */
+static size_t lanes_of_shard(const struct source *source)
+{
+    size_t shards = source->shard_count * source->pipeline->source_count;
+    size_t lanes = (source->pipeline->model->concurrency + shards - 1) / shards;
+    return lanes < WEIR_PIPELINE_SLOTS ? lanes : WEIR_PIPELINE_SLOTS;
+}
+
+static void start_position(const struct pipeline *pipeline, struct weir_pos *slots)
+{
+    struct weir_pos start = { 0 };
+    if (pipeline->model->start == WEIR_START_LATEST) {
+        start = weir_log_end(weir_store_log(pipeline->all->store));
+    }
+    for (size_t i = 0; i < WEIR_PIPELINE_SLOTS; i++) {
+        slots[i] = start;
+    }
+}
+
+static struct weir_pos least_slot(const struct weir_pos *slots, size_t first, size_t count)
+{
+    struct weir_pos least = slots[first];
+    for (size_t i = first; i < first + count; i++) {
+        least = slots[i].seq < least.seq ? slots[i] : least;
+    }
+    return least;
+}
+
+/* Each lane has the slots whose records hand_to_lane gives to it. */
+static enum weir_rc make_lanes(struct shard *shard, struct weir_err *err)
+{
+    enum weir_rc rc = WEIR_OK;
+    shard->lane_count = lanes_of_shard(shard->source);
+    shard->lanes = weir_alloc_zero(shard->lane_count, sizeof(struct weir_lane));
+    for (size_t i = 0; i < shard->lane_count; i++) {
+        size_t first = (i * WEIR_PIPELINE_SLOTS + shard->lane_count - 1) / shard->lane_count;
+        size_t end = ((i + 1) * WEIR_PIPELINE_SLOTS + shard->lane_count - 1) / shard->lane_count;
+        weir_lane_init(&shard->lanes[i], shard, (uint32_t)first, (uint32_t)(end - first),
+                least_slot(shard->skip, first, end - first));
+        if (rc == WEIR_OK) {
+            rc = weir_attempts_load(&shard->lanes[i], err);
+        }
+    }
+    return rc;
+}
+
+static enum weir_rc attach_shard(struct shard *shard, struct weir_txn *txn, struct weir_err *err)
+{
+    struct source *source = shard->source;
+    bool any = false;
+    enum weir_rc rc = weir_position_load(source, shard->number, shard->skip, &any, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    if (!any) {
+        start_position(source->pipeline, shard->skip);
+    }
+    weir_position_replace(txn, shard, shard->skip);
+    struct weir_log_filter filter = {
+        .space = source->table->space,
+        .shard = (int32_t)shard->number,
+    };
+    shard->reader = weir_log_reader_create(weir_store_log(source->pipeline->all->store), filter,
+            least_slot(shard->skip, 0, WEIR_PIPELINE_SLOTS));
+    return make_lanes(shard, err);
+}
+
+void weir_source_detach(struct source *source)
+{
+    for (size_t i = 0; i < source->shard_count; i++) {
+        struct shard *shard = &source->shards[i];
+        weir_log_reader_destroy(shard->reader);
+        for (size_t k = 0; k < shard->lane_count; k++) {
+            weir_lane_fini(&shard->lanes[k]);
+        }
+        weir_free(shard->lanes);
+    }
+    weir_free(WEIR_TAKE(source->shards));
+    source->shard_count = 0;
+    if (source->watch.space != 0) {
+        weir_store_unwatch(source->pipeline->all->store, &source->watch);
+        weir_store_unhold(source->pipeline->all->store, &source->hold);
+        source->watch.space = 0;
+    }
+    weir_table_unref(WEIR_TAKE(source->table));
+    source->pipeline->in_flight -= source->in_flight;
+    source->in_flight = 0;
+    source->leaving = false;
+}
+
+static void wait_for_table(struct source *source, const struct weir_err *why)
+{
+    bool news = source->why.code == WEIR_OK;
+    source->why = *why;
+    if (news) {
+        weir_logline(WEIR_LOG_WARN, "pipeline.waits_for_source", "pipeline",
+                source->pipeline->model->name.p, "reason", why->msg, NULL);
+    }
+}
+
+static enum weir_rc find_table(struct source *source, struct weir_err *err)
+{
+    const struct weir_table *table = NULL;
+    enum weir_rc rc = weir_tables_get(source->pipeline->all->tables, source->name, &table, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    if (table->view == WEIR_VIEW_NONE) {
+        weir_table_unref(table);
+        return weir_fail(
+                err, WEIR_E_NOT_FOUND, "table %.*s has no stream", WEIR_STR_ARG(source->name));
+    }
+    source->table = table;
+    return WEIR_OK;
+}
+
+static void positions_written(struct weir_txn *txn)
+{
+    weir_txn_destroy(txn);
+}
+
+static enum weir_rc make_shards(struct source *source, struct weir_err *err)
+{
+    struct weir_txn *txn = weir_txn_create();
+    txn->lane = true;
+    txn->urgent = true;
+    txn->done = positions_written; /* before any of a lane; if it fails, the old ones hold */
+    enum weir_rc rc = WEIR_OK;
+    source->shard_count = source->table->shards;
+    source->shards = weir_alloc_zero(source->shard_count, sizeof(struct shard));
+    for (size_t i = 0; rc == WEIR_OK && i < source->shard_count; i++) {
+        source->shards[i].source = source;
+        source->shards[i].number = (uint32_t)i;
+        rc = attach_shard(&source->shards[i], txn, err);
+    }
+    if (rc != WEIR_OK) {
+        weir_txn_destroy(txn);
+        return rc;
+    }
+    weir_store_submit(source->pipeline->all->store, txn);
+    return WEIR_OK;
+}
+
+enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
+{
+    enum weir_rc rc = find_table(source, err);
+    if (rc == WEIR_E_NOT_FOUND) {
+        wait_for_table(source, err);
+        return WEIR_OK;
+    }
+    if (rc == WEIR_OK) {
+        rc = make_shards(source, err);
+    }
+    if (rc != WEIR_OK) {
+        weir_source_detach(source);
+        return rc;
+    }
+    struct weir_store *store = source->pipeline->all->store;
+    source->hold.pos = least_position(source);
+    weir_store_hold(store, &source->hold);
+    source->watch.space = source->table->space;
+    weir_store_watch(store, &source->watch);
+    source->why.code = WEIR_OK;
+    weir_pipeline_wake(source->pipeline);
+    return WEIR_OK;
+}
+
+/* --- the catalogue ---------------------------------------------------------------------------- */
+
+static bool table_is_current(const struct source *source)
+{
+    const struct weir_table *now = NULL;
+    struct weir_tables *tables = source->pipeline->all->tables;
+    if (weir_tables_get(tables, source->name, &now, NULL) != WEIR_OK) {
+        return false;
+    }
+    bool same = now->space == source->table->space && now->view == source->table->view;
+    weir_table_unref(now);
+    return same;
+}
+
+/* Batches that have not begun go; those in flight finish, but for answers that are awaited. */
+static void leave(struct source *source)
+{
+    struct pipeline *pipeline = source->pipeline;
+    source->leaving = true;
+    struct weir_lane **at = &pipeline->queue;
+    while (*at != NULL) {
+        if ((*at)->shard->source == source) {
+            *at = (*at)->next_queued;
+        } else {
+            at = &(*at)->next_queued;
+        }
+    }
+    pipeline->queue_last = at;
+    for (size_t i = 0; i < source->shard_count; i++) {
+        for (size_t k = 0; k < source->shards[i].lane_count; k++) {
+            struct weir_lane *lane = &source->shards[i].lanes[k];
+            if (lane->phase == LANE_PENDING) {
+                weir_lane_cancel(lane);
+            }
+        }
+    }
+}
+
+void weir_source_look_again(struct source *source)
+{
+    if (source->table != NULL && !source->leaving && !table_is_current(source)) {
+        leave(source);
+    }
+    if (source->leaving && source->in_flight == 0) {
+        weir_source_detach(source);
+    }
+    struct weir_err err;
+    if (source->table == NULL && weir_source_attach(source, &err) != WEIR_OK) {
+        wait_for_table(source, &err);
+    }
+}
