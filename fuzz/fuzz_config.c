@@ -23,7 +23,7 @@ static void check_config(const struct weir_config *config)
     }
     for (size_t i = 0; i < config->pipeline_count; i++) {
         const struct weir_pipeline_model *model = config->pipelines[i];
-        weir_assert(model->table.n > 0 && model->step_count > 0 && model->batch > 0);
+        weir_assert(model->table_count > 0 && model->step_count > 0 && model->batch > 0);
     }
 }
 

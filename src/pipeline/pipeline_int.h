@@ -173,13 +173,13 @@ struct weir_lane {
     struct weir_pos committing;
     struct weir_pos given; /* the last record of the stream that was given to it */
     uint64_t began_ns;
-    uint64_t waiting_since_ns;      /* monotonic time at which the first waiting record came */
-    struct weir_err why;            /* BLOCKED, PAUSED */
-    struct weir_time stuck_since;   /* BLOCKED, PAUSED: since this batch first was */
-    unsigned blocks;                /* in a row */
-    struct weir_loop_timer timer;   /* window, pause, or a step's time-out */
-    struct weir_post run_post;      /* goes on after yielding */
-    struct weir_post done_post;     /* brings the outcome to the loop */
+    uint64_t waiting_since_ns;    /* monotonic time at which the first waiting record came */
+    struct weir_err why;          /* BLOCKED, PAUSED */
+    struct weir_time stuck_since; /* BLOCKED, PAUSED: since this batch first was */
+    unsigned blocks;              /* in a row */
+    struct weir_loop_timer timer; /* window, pause, or a step's time-out */
+    struct weir_post run_post;    /* goes on after yielding */
+    struct weir_post done_post;   /* brings the outcome to the loop */
     struct weir_lane *next_queued;
 };
 

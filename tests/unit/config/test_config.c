@@ -416,7 +416,7 @@ static void pipelines_find_the_tables_of_the_file(void **state)
                        "    steps: [log: hello]\n");
     assert_int_equal(checked.config->pipeline_count, 2);
     assert_str(checked.config->pipelines[0]->name, "copy");
-    assert_str(checked.config->pipelines[0]->table, "orders");
+    assert_str(checked.config->pipelines[0]->tables[0], "orders");
     assert_int_equal(checked.config->pipelines[0]->batch, 7);
     assert_int_equal(checked.config->pipelines[0]->step_count, 1);
     /* One that was taken is not destroyed again. */
@@ -450,15 +450,15 @@ static void wrong_pipelines(void **state)
             "let, map, each, put, project, send, log)\n"
             "weir.yaml:8:5: error: pipeline 'three' needs the option 'steps' (value): what is done "
             "with the records\n"
-            "weir.yaml:8:13: error: source needs the option 'table' (string): the table whose "
-            "stream is read\n"
+            "weir.yaml:8:13: error: source needs either `table`, a name, or `tables`, a list of "
+            "names\n"
             "weir.yaml:8:15: error: unknown option 'tabel' of source; did you mean 'table'? "
-            "(known: table, batch, window, concurrency, start)\n"
+            "(known: table, tables, batch, window, concurrency, start)\n"
             "weir.yaml:8:37: error: option 'batch' is '0', but must be from 1 to 10000\n"
             "weir.yaml:9:26: error: eventName: expected an object, or a list of alternatives like "
             "[\"x\"], found a string\n"
             "weir.yaml:10:5: error: unknown option 'setps' of pipeline 'three'; did you mean "
-            "'steps'? (known: source, filter, when, steps, on_failure)\n");
+            "'steps'? (known: source, filter, when, steps, retry, on_failure)\n");
 }
 
 static void a_table_that_is_wrong_is_still_known(void **state)
