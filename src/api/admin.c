@@ -110,6 +110,8 @@ static void handle_status(struct weir_http_request *request, void *arg)
             (unsigned long long)weir_log_bytes(log), (unsigned long long)weir_log_end(log).seq,
             (unsigned long long)weir_log_oldest(log).seq);
     write_tables(admin, &body);
+    weir_buf_z(&body, ",\"functions\":");
+    weir_functions_status(admin->options.functions, &body);
     weir_buf_z(&body, ",\"pipelines\":");
     weir_pipelines_status(admin->options.pipelines, &body);
     weir_buf_z(&body, "}\n");

@@ -3,7 +3,7 @@
  *
  *     GET /healthz                        200, or 503 with the reason when writes are refused
  *     GET /metrics                        Prometheus text
- *     GET /v1/status                      JSON: log, tables, pipelines with their lag
+ *     GET /v1/status                      JSON: log, tables, functions, pipelines with their lag
  *     GET /v1/alarms                      JSON: alarms with state, time and reason
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *     POST /v1/redrive?pipeline=NAME[&sequence=N][&stale=true]  process dead letters again
@@ -16,6 +16,7 @@
 
 #include "alarm/alarm.h"
 #include "api/api.h"
+#include "function/function.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -28,6 +29,7 @@ struct weir_admin_options {
     struct weir_store *store;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_functions *functions;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
     struct weir_metrics *metrics;

@@ -508,12 +508,17 @@ void weir_api_handle(struct weir_http_request *request, void *arg)
     struct weir_api *api = arg;
     bool aws = request->method == WEIR_HTTP_POST &&
                (weir_str_eq(request->path, WEIR_STR("/")) || weir_sqs_is_path(request->path));
-    const struct weir_api_route *route = aws ? NULL : find_route(api, request);
+    bool lambda = weir_lambda_is_path(request->path);
+    const struct weir_api_route *route = aws || lambda ? NULL : find_route(api, request);
     if (!admit(api, request, route != NULL && route->open)) {
         return;
     }
     if (aws) {
         (is_form(request) ? dispatch_form : dispatch)(api, request);
+        return;
+    }
+    if (lambda) {
+        weir_lambda_handle(api, request);
         return;
     }
     if (route != NULL) {

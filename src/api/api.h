@@ -3,8 +3,8 @@
  *
  * One HTTP handler serves them all. POST / carries AWS's JSON protocol and names its
  * operation in X-Amz-Target, or is a form of SQS's query protocol, which may also go to a
- * queue's own path; other methods and paths go to the routes that the daemon registers.
- * Answers are AWS's, errors included.
+ * queue's own path. Lambda's API has paths of its own (lambda.c). Other methods and paths go to the
+ * routes that the daemon registers. Answers are AWS's, errors included.
  *
  * Without credentials any signature is accepted, and only this machine is served
  * (net/access.h); with them every request must be signed (net/sigv4.h), but for routes that
@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "function/function.h"
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/sigv4.h"
@@ -46,6 +47,7 @@ struct weir_api_options {
     struct weir_loop *loop;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_functions *functions;
     const struct weir_clock *clock;
     struct weir_metrics *metrics;       /* NULL: none */
     const struct weir_sigv4_keys *keys; /* NULL: no credentials */

@@ -117,6 +117,10 @@ extern const struct weir_operation weir_sqs_operations[];
 
 extern const struct weir_protocol weir_sqs_protocol;
 
+/* Whether a path is one of Lambda's API; serve a request to it that was let in. */
+bool weir_lambda_is_path(struct weir_str path);
+void weir_lambda_handle(struct weir_api *api, struct weir_http_request *http);
+
 /* Whether a path is a queue's: /ACCOUNT/NAME. */
 bool weir_sqs_is_path(struct weir_str path);
 

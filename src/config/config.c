@@ -8,6 +8,7 @@
 struct members {
     const struct weir_conf *tables;
     const struct weir_conf *queues;
+    const struct weir_conf *functions;
     const struct weir_conf *pipelines;
     const struct weir_conf *alarms;
     const struct weir_conf *server;
@@ -21,6 +22,7 @@ static const struct {
 } known[] = {
     { "tables", offsetof(struct members, tables) },
     { "queues", offsetof(struct members, queues) },
+    { "functions", offsetof(struct members, functions) },
     { "pipelines", offsetof(struct members, pipelines) },
     { "alarms", offsetof(struct members, alarms) },
     { "server", offsetof(struct members, server) },
@@ -29,8 +31,8 @@ static const struct {
 };
 
 /* Members that weir is meant to have; a file that uses one is not mistaken, only early. */
-static const char *const planned[] = { "buses", "rules", "channels", "functions", "schedules",
-    "routes", "waiters", "remotes", "defaults" };
+static const char *const planned[] = { "buses", "rules", "channels", "schedules", "routes",
+    "waiters", "remotes", "defaults" };
 
 static void unknown_member(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
 {
@@ -58,8 +60,8 @@ static void read_members(const struct weir_conf *root, struct weir_diagnostics *
     if (root->kind != WEIR_CONF_MAP) {
         char shown[WEIR_CONF_SHOWN];
         weir_conf_error(diagnostics, root,
-                "the file must be a map of tables, queues, pipelines, alarms, server, log and "
-                "credentials, not %s",
+                "the file must be a map of tables, queues, functions, pipelines, alarms, server, "
+                "log and credentials, not %s",
                 weir_conf_show(root, shown));
         return;
     }
@@ -213,6 +215,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         weir_config_read_server(reader, members.server, members.log, members.credentials);
         weir_config_read_tables(reader, members.tables);
         weir_config_read_queues(reader, members.queues);
+        weir_config_read_functions(reader, members.functions);
         read_pipelines(reader, members.pipelines);
         weir_config_read_alarms(reader, members.alarms, members.pipelines, members.queues);
     }
@@ -242,6 +245,7 @@ enum weir_rc weir_config_load(const char *path, const struct weir_step_kinds *ki
         .diagnostics = diagnostics,
         .kinds = kinds,
         .folder = weir_str(path, slash != NULL ? (size_t)(slash - path) + 1 : 0),
+        .has_files = true,
     };
     struct weir_err local = { 0 };
     err = err != NULL ? err : &local;

@@ -13,6 +13,7 @@
 #include "alarm/alarm.h"
 #include "base/arena.h"
 #include "conf/conf.h"
+#include "function/function.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "table/table.h"
@@ -44,6 +45,8 @@ struct weir_config {
     size_t table_count;
     struct weir_queue *queues; /* definitions, without spaces and times */
     size_t queue_count;
+    struct weir_function_model *functions;
+    size_t function_count;
     struct weir_pipeline_model **pipelines; /* an element that was taken is NULL */
     size_t pipeline_count;
     struct weir_alarm_model *alarms;

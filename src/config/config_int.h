@@ -11,6 +11,7 @@ struct weir_config_reader {
     struct weir_diagnostics *diagnostics;
     const struct weir_step_kinds *kinds;
     struct weir_str folder; /* of the file, with its last slash; empty: the working folder */
+    bool has_files;         /* what the file names can be looked for: it is not a bare text */
 };
 
 /* `server:`, `log:` and `credentials:`; NULL for those that are not there. */
@@ -25,6 +26,10 @@ void weir_config_read_tables(
 /* `queues:`: every queue that has a name becomes one of the configuration, right or not. */
 void weir_config_read_queues(
         const struct weir_config_reader *reader, const struct weir_conf *queues);
+
+/* `functions:`: every function that has a name becomes one of the configuration, right or not. */
+void weir_config_read_functions(
+        const struct weir_config_reader *reader, const struct weir_conf *functions);
 
 /* `alarms:`; pipelines and queues are the nodes of `pipelines:` and `queues:`, or NULL. */
 void weir_config_read_alarms(const struct weir_config_reader *reader,

@@ -20,7 +20,7 @@
 #include "net/access.h"
 #include "net/http.h"
 
-enum { STOP_DEADLINE_MS = 10 * 1000 };
+enum { STOP_DEADLINE_MS = 10 * 1000, ENDPOINT_BYTES = 192 };
 
 struct daemon {
     struct weir_engine *engine;
@@ -161,6 +161,7 @@ static enum weir_rc start_server(
         .store = engine->store,
         .tables = engine->tables,
         .queues = engine->queues,
+        .functions = engine->functions,
         .pipelines = engine->pipelines,
         .alarms = engine->alarms,
         .metrics = engine->metrics,
@@ -173,6 +174,7 @@ static enum weir_rc start_server(
         .loop = engine->loop,
         .tables = engine->tables,
         .queues = engine->queues,
+        .functions = engine->functions,
         .clock = engine->clock,
         .metrics = engine->metrics,
         .keys = daemon->credential_count > 0 ? &daemon->keys : NULL,
@@ -188,6 +190,16 @@ static enum weir_rc start_server(
         .metrics = &daemon->http_metrics,
     };
     return weir_http_server_create(daemon->engine->loop, &http, &daemon->server, err);
+}
+
+/* The URL by which this machine reaches the server. */
+static void write_endpoint(const struct daemon *daemon, char endpoint[static ENDPOINT_BYTES])
+{
+    bool any = strcmp(daemon->address, "0.0.0.0") == 0 || strcmp(daemon->address, "::") == 0;
+    const char *address = any ? "127.0.0.1" : daemon->address;
+    bool v6 = strchr(address, ':') != NULL;
+    snprintf(endpoint, ENDPOINT_BYTES, "http://%s%s%s:%u", v6 ? "[" : "", address, v6 ? "]" : "",
+            weir_http_server_port(daemon->server));
 }
 
 static enum weir_rc start(struct daemon *daemon, struct weir_config *config,
@@ -235,6 +247,9 @@ enum weir_rc weir_daemon_run(
         printf("listening on http://%s%s%s:%u\n", v6 ? "[" : "", daemon->address, v6 ? "]" : "",
                 weir_http_server_port(daemon->server));
         fflush(stdout);
+        char endpoint[ENDPOINT_BYTES];
+        write_endpoint(daemon, endpoint);
+        weir_functions_start(daemon->engine->functions, weir_str_z(endpoint));
         weir_loop_run(daemon->engine->loop);
     }
     finish(daemon);

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "state/state.h"
 
+enum { FUNCTIONS_GRACE_MS = 2000 }; /* between SIGTERM and SIGKILL, at the end */
+
 struct engine {
     struct weir_engine parts;
     struct weir_loop_timer timers_timer;
@@ -22,6 +24,8 @@ struct engine {
     _Atomic bool queues_woken;
     bool quiet;     /* begins nothing more by itself */
     bool finishing; /* the loop does not run any more */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
 };
 
 static struct engine *engine_of(struct weir_engine *parts)
@@ -189,6 +193,21 @@ static void alarms_log(void *arg, const struct weir_alarm_change *change)
     weir_free(name);
 }
 
+/* --- functions on the loop ---------------------------------------------------------- */
+
+static void functions_log(void *arg, const struct weir_function_event *event)
+{
+    (void)arg;
+    char instance[24];
+    char *name = weir_strndup(event->function.p, event->function.n);
+    char *text = weir_strndup(event->text.p, event->text.n);
+    snprintf(instance, sizeof(instance), "%llu", (unsigned long long)event->instance);
+    weir_logline(event->level, event->what, "function", name, "instance", instance, "request",
+            event->request_id, "text", text, NULL);
+    weir_free(text);
+    weir_free(name);
+}
+
 /* --- starting --------------------------------------------------------------------------- */
 
 static enum weir_rc start_store(
@@ -274,6 +293,26 @@ static enum weir_rc start_queues(
     return rc;
 }
 
+static enum weir_rc start_functions(
+        struct engine *engine, const struct weir_config *config, struct weir_err *err)
+{
+    struct weir_functions_options options = {
+        .loop = engine->parts.loop,
+        .metrics = engine->parts.metrics,
+        .models = config->functions,
+        .count = config->function_count,
+        .region = config->server.region,
+        .account = config->server.account,
+        .log = functions_log,
+        .arg = engine,
+    };
+    if (config->server.credential_count > 0) {
+        options.access_key_id = config->server.credentials[0].access_key_id;
+        options.secret_access_key = config->server.credentials[0].secret;
+    }
+    return weir_functions_create(&options, &engine->parts.functions, err);
+}
+
 static enum weir_rc start_pipelines(
         struct engine *engine, struct weir_config *config, struct weir_err *err)
 {
@@ -337,6 +376,9 @@ static enum weir_rc start(
         rc = start_queues(engine, config, err);
     }
     if (rc == WEIR_OK) {
+        rc = start_functions(engine, config, err);
+    }
+    if (rc == WEIR_OK) {
         rc = start_pipelines(engine, config, err);
     }
     return rc == WEIR_OK ? start_alarms(engine, config, err) : rc;
@@ -363,9 +405,19 @@ void weir_engine_quiesce(struct weir_engine *parts)
     weir_queues_stop(parts->queues);
 }
 
+static void pipelines_stopped(void *arg)
+{
+    struct engine *engine = arg;
+    weir_functions_stop(
+            engine->parts.functions, FUNCTIONS_GRACE_MS, engine->stopped, engine->stopped_arg);
+}
+
 void weir_engine_stop(struct weir_engine *parts, void (*stopped)(void *arg), void *arg)
 {
-    weir_pipelines_stop(parts->pipelines, stopped, arg);
+    struct engine *engine = engine_of(parts);
+    engine->stopped = stopped;
+    engine->stopped_arg = arg;
+    weir_pipelines_stop(parts->pipelines, pipelines_stopped, engine);
 }
 
 /* Everything in reverse; accepts an engine that only half started. */
@@ -386,6 +438,7 @@ void weir_engine_destroy(struct weir_engine *parts)
         weir_queues_on_change(parts->queues, NULL, NULL);
     }
     weir_pipelines_destroy(parts->pipelines);
+    weir_functions_destroy(parts->functions);
     weir_loop_timer_fini(&engine->alarms_timer);
     weir_alarms_destroy(parts->alarms);
     weir_loop_timer_fini(&engine->timers_timer);

@@ -1,7 +1,7 @@
 /*
- * Everything of a weir but the way in: store, loop, timers, tables, queues, pipelines, alarms,
- * started and stopped in order. `weir serve` puts listening, signals and the wire APIs around it;
- * tests and simulations run it on virtual time.
+ * Everything of a weir but the way in: store, loop, timers, tables, queues, functions,
+ * pipelines, alarms, started and stopped in order. `weir serve` puts listening, signals and the
+ * wire APIs around it; tests and simulations run it on virtual time.
  *
  *     create -> (the loop runs) -> stop -> (the loop runs until stopped is called) -> destroy
  *
@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "config/config.h"
+#include "function/function.h"
 #include "net/loop.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
@@ -48,6 +49,7 @@ struct weir_engine {
     struct weir_timers *timers;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_functions *functions; /* who listens says where: weir_functions_start */
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
 };

@@ -717,15 +717,16 @@ static void wrong_queues(void **state)
 static void unknown_members(void **state)
 {
     (void)state;
-    assert_said("tabels: {}\nbuses: { q: {} }\nfunctions:\n",
+    assert_said("tabels: {}\nbuses: { q: {} }\nchannels:\n",
             "weir.yaml:1:1: error: unknown member 'tabels'; did you mean 'tables'? (known: "
-            "tables, queues, pipelines, alarms, server, log, credentials)\n"
+            "tables, queues, functions, pipelines, alarms, server, log, credentials)\n"
             "weir.yaml:2:1: error: 'buses' is not available in this version of weir "
             "(" WEIR_VERSION ")\n"
-            "weir.yaml:3:1: error: 'functions' is not available in this version of weir "
+            "weir.yaml:3:1: error: 'channels' is not available in this version of weir "
             "(" WEIR_VERSION ")\n");
-    assert_said("- tables\n", "weir.yaml:1:1: error: the file must be a map of tables, queues, "
-                              "pipelines, alarms, server, log and credentials, not a list\n");
+    assert_said("- tables\n",
+            "weir.yaml:1:1: error: the file must be a map of tables, queues, "
+            "functions, pipelines, alarms, server, log and credentials, not a list\n");
 }
 
 static void mistakes_of_all_parts_come_in_one_pass(void **state)
@@ -743,8 +744,8 @@ static void mistakes_of_all_parts_come_in_one_pass(void **state)
             "weir.yaml:4:3: error: 'orders' stands here twice: it is already at 3:3\n"
             "weir.yaml:5:54: error: environment variable NO_SUCH_VARIABLE is not set and has no "
             "default: set it, or write !env \"NO_SUCH_VARIABLE, default\"\n"
-            "weir.yaml:6:1: error: unknown member 'other' (known: tables, queues, pipelines, "
-            "alarms, server, log, credentials)\n");
+            "weir.yaml:6:1: error: unknown member 'other' (known: tables, queues, functions, "
+            "pipelines, alarms, server, log, credentials)\n");
 }
 
 static void the_error_counts(void **state)
