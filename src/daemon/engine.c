@@ -19,9 +19,12 @@ struct engine {
     struct weir_post timers_post;
     struct weir_loop_timer queues_timer;
     struct weir_post queues_post;
+    struct weir_loop_timer schedules_timer;
+    struct weir_post schedules_post;
     struct weir_loop_timer alarms_timer;
     _Atomic bool timers_woken;
     _Atomic bool queues_woken;
+    _Atomic bool schedules_woken;
     bool quiet;     /* begins nothing more by itself */
     bool finishing; /* the loop does not run any more */
     void (*stopped)(void *arg);
@@ -125,6 +128,46 @@ static void queues_wake_at(void *arg, uint64_t after_ms, bool never)
     } else {
         weir_loop_timer_start(&engine->queues_timer, after_ms < day_ms ? after_ms : day_ms);
     }
+}
+
+/* --- schedules on the loop ---------------------------------------------------------- */
+
+static void run_schedules(struct engine *engine)
+{
+    struct weir_err err;
+    if (engine->parts.schedules == NULL || engine->quiet) {
+        return;
+    }
+    if (weir_schedules_run(engine->parts.schedules, &err) != WEIR_OK) {
+        weir_logline(WEIR_LOG_ERROR, "schedules.failed", "reason", err.msg, NULL);
+        weir_loop_timer_start(&engine->schedules_timer, 1000);
+    }
+}
+
+static void schedules_due(struct weir_loop_timer *timer)
+{
+    run_schedules(WEIR_CONTAINER(timer, struct engine, schedules_timer));
+}
+
+static void schedules_posted(struct weir_post *post)
+{
+    struct engine *engine = WEIR_CONTAINER(post, struct engine, schedules_post);
+    atomic_store(&engine->schedules_woken, false);
+    run_schedules(engine);
+}
+
+static void schedules_changed(void *arg)
+{
+    struct engine *engine = arg;
+    if (!atomic_exchange(&engine->schedules_woken, true)) {
+        weir_loop_post(engine->parts.loop, &engine->schedules_post);
+    }
+}
+
+static void schedules_log(void *arg, const struct weir_err *err)
+{
+    (void)arg;
+    weir_logline(WEIR_LOG_ERROR, "schedule.failed", "reason", err->msg, NULL);
 }
 
 /* --- alarms on the loop ----------------------------------------------------------- */
@@ -313,6 +356,26 @@ static enum weir_rc start_functions(
     return weir_functions_create(&options, &engine->parts.functions, err);
 }
 
+static enum weir_rc start_schedules(
+        struct engine *engine, const struct weir_config *config, struct weir_err *err)
+{
+    engine->schedules_post.run = schedules_posted;
+    weir_loop_timer_init(&engine->schedules_timer, engine->parts.loop, schedules_due);
+    struct weir_schedules_options options = {
+        .store = engine->parts.store,
+        .timers = engine->parts.timers,
+        .queues = engine->parts.queues,
+        .metrics = engine->parts.metrics,
+        .host = { .changed = schedules_changed, .failed = schedules_log, .arg = engine },
+        .region = config->server.region,
+        .account = config->server.account,
+    };
+    engine->parts.schedules = weir_schedules_create(&options);
+    schedules_changed(engine); /* groups that were being deleted when weir ended */
+    (void)err;
+    return WEIR_OK;
+}
+
 static enum weir_rc start_pipelines(
         struct engine *engine, struct weir_config *config, struct weir_err *err)
 {
@@ -379,6 +442,9 @@ static enum weir_rc start(
         rc = start_functions(engine, config, err);
     }
     if (rc == WEIR_OK) {
+        rc = start_schedules(engine, config, err);
+    }
+    if (rc == WEIR_OK) {
         rc = start_pipelines(engine, config, err);
     }
     return rc == WEIR_OK ? start_alarms(engine, config, err) : rc;
@@ -443,8 +509,10 @@ void weir_engine_destroy(struct weir_engine *parts)
     weir_alarms_destroy(parts->alarms);
     weir_loop_timer_fini(&engine->timers_timer);
     weir_loop_timer_fini(&engine->queues_timer);
+    weir_loop_timer_fini(&engine->schedules_timer);
     weir_timers_destroy(WEIR_TAKE(parts->timers));
     weir_loop_destroy(parts->loop);
+    weir_schedules_destroy(parts->schedules);
     weir_queues_close(parts->queues);
     weir_tables_close(parts->tables);
     weir_store_close(parts->store);

@@ -1,5 +1,5 @@
 /*
- * Everything of a weir but the way in: store, loop, timers, tables, queues, functions,
+ * Everything of a weir but the way in: store, loop, timers, tables, queues, functions, schedules,
  * pipelines, alarms, started and stopped in order. `weir serve` puts listening, signals and the
  * wire APIs around it; tests and simulations run it on virtual time.
  *
@@ -20,6 +20,7 @@
 #include "net/loop.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 #include "table/table.h"
 #include "timer/timer.h"
@@ -50,6 +51,7 @@ struct weir_engine {
     struct weir_tables *tables;
     struct weir_queues *queues;
     struct weir_functions *functions; /* who listens says where: weir_functions_start */
+    struct weir_schedules *schedules;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
 };

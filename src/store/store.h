@@ -55,6 +55,7 @@ enum weir_space {
     WEIR_SPACE_TIMER = 4,     /* timer/: durable timers */
     WEIR_SPACE_INTENT = 5,    /* pipeline/: the outbox */
     WEIR_SPACE_RETRY = 6,     /* pipeline/: batches whose target failed */
+    WEIR_SPACE_SCHEDULE = 7,  /* schedule/: schedules and their groups */
     WEIR_SPACE_FIRST_FREE = 1024,
 };
 

@@ -27,8 +27,9 @@
 
 /* Who handles a timer. The numbers are part of the format. */
 enum weir_timer_kind {
-    WEIR_TIMER_TTL = 1,   /* table/: an item's time to live; name is keyspace and item key */
-    WEIR_TIMER_STATE = 2, /* state/: a state entry's expiry; name is its key */
+    WEIR_TIMER_TTL = 1,      /* table/: an item's time to live; name is keyspace and item key */
+    WEIR_TIMER_STATE = 2,    /* state/: a state entry's expiry; name is its key */
+    WEIR_TIMER_SCHEDULE = 3, /* schedule/: a firing; name is the schedule's group and name */
     WEIR_TIMER_KINDS = 16,
 };
 

@@ -1,0 +1,419 @@
+/* Definitions of schedules and groups: checked, compared, and stored as items. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "schedule/schedule_int.h"
+#include "value/json.h"
+
+enum { SHOWN_MAX = 100 }; /* of an expression, in messages */
+
+struct weir_schedule weir_schedule_defaults(struct weir_str name)
+{
+    return (struct weir_schedule){
+        .group = WEIR_SCHEDULE_DEFAULT_GROUP,
+        .name = name,
+        .zone = WEIR_STR("UTC"),
+        .enabled = true,
+        .target = { .max_age_ms = WEIR_SCHEDULE_AGE_MAX_MS,
+                .max_retries = WEIR_SCHEDULE_RETRIES_MAX },
+    };
+}
+
+static const char *const missed_names[] = { "one", "skip", "all" };
+
+const char *weir_missed_name(enum weir_missed missed)
+{
+    return missed_names[missed];
+}
+
+bool weir_missed_parse(struct weir_str name, enum weir_missed *ret_missed)
+{
+    for (size_t i = 0; i < WEIR_COUNT(missed_names); i++) {
+        if (weir_str_eq(name, weir_str_z(missed_names[i]))) {
+            *ret_missed = (enum weir_missed)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool weir_schedule_group_is_built_in(struct weir_str name)
+{
+    return weir_str_eq(name, WEIR_SCHEDULE_DEFAULT_GROUP) ||
+           weir_str_eq(name, WEIR_SCHEDULE_FILE_GROUP);
+}
+
+/* --- checking ---------------------------------------------------------------------- */
+
+static bool is_name(struct weir_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool right = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.';
+        if (!right) {
+            return false;
+        }
+    }
+    return name.n > 0 && name.n <= WEIR_SCHEDULE_NAME_MAX;
+}
+
+static bool is_json(struct weir_str text)
+{
+    enum { DEPTH = 128 };
+    struct weir_arena arena;
+    struct weir_json json;
+    weir_arena_init(&arena);
+    weir_json_init(&json, text, &arena, DEPTH);
+    bool right = weir_json_skip(&json, weir_json_next(&json), NULL) == WEIR_OK &&
+                 weir_json_next(&json) == WEIR_JSON_END;
+    weir_arena_fini(&arena);
+    return right;
+}
+
+static enum weir_rc check_target(const struct weir_schedules *schedules,
+        const struct weir_schedule_target *target, struct weir_err *err)
+{
+    struct weir_str name = { 0 };
+    enum weir_schedule_target_kind kind = weir_schedule_target(target->arn, &name);
+    bool functions = schedules == NULL || schedules->host.deliver != NULL;
+    if (kind == WEIR_SCHEDULE_TO_NOTHING || (kind == WEIR_SCHEDULE_TO_FUNCTION && !functions)) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "The target %.*s is not supported: weir delivers to %s", WEIR_STR_ARG(target->arn),
+                functions ? "queues (arn:aws:sqs:...) and functions (arn:aws:lambda:...)"
+                          : "its queues (arn:aws:sqs:...)");
+    }
+    bool fifo = name.n > 5 && memcmp(name.p + name.n - 5, ".fifo", 5) == 0;
+    if (kind == WEIR_SCHEDULE_TO_QUEUE && fifo && target->group.n == 0) {
+        return weir_fail(
+                err, WEIR_E_INVALID, "SqsParameters.MessageGroupId is required for a FIFO queue");
+    }
+    if (target->group.n > 0 && (kind != WEIR_SCHEDULE_TO_QUEUE || !fifo)) {
+        return weir_fail(
+                err, WEIR_E_INVALID, "SqsParameters.MessageGroupId is for FIFO queues only");
+    }
+    if (kind == WEIR_SCHEDULE_TO_FUNCTION && target->input.p != NULL && !is_json(target->input)) {
+        return weir_fail(err, WEIR_E_INVALID, "Input of a function must be well-formed JSON");
+    }
+    if (target->input.n > WEIR_SCHEDULE_INPUT_MAX_BYTES) {
+        return weir_fail(err, WEIR_E_INVALID, "Input has at most %d bytes, not %zu",
+                WEIR_SCHEDULE_INPUT_MAX_BYTES, target->input.n);
+    }
+    if (target->input.p != NULL && !weir_str_is_utf8(target->input)) {
+        return weir_fail(err, WEIR_E_INVALID, "Input is not UTF-8");
+    }
+    if (target->dead_letters.n == 0) {
+        return WEIR_OK;
+    }
+    kind = weir_schedule_target(target->dead_letters, &name);
+    fifo = name.n > 5 && memcmp(name.p + name.n - 5, ".fifo", 5) == 0;
+    if (kind != WEIR_SCHEDULE_TO_QUEUE || fifo) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "DeadLetterConfig.Arn is the ARN of a standard queue, not %.*s",
+                WEIR_STR_ARG(target->dead_letters));
+    }
+    return WEIR_OK;
+}
+
+enum weir_rc weir_schedule_check(const struct weir_schedules *schedules,
+        const struct weir_schedule *schedule, bool *ret_in_expression, struct weir_err *err)
+{
+    struct weir_schedule_times times;
+    struct weir_schedule_expression expression;
+    struct weir_err why = { 0 };
+    if (!is_name(schedule->name) || !is_name(schedule->group)) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "the name of a schedule has 1 to %d letters, digits, '-', '_' and '.'",
+                WEIR_SCHEDULE_NAME_MAX);
+    }
+    bool unread = weir_schedule_parse(schedule->expression, &expression, &why) != WEIR_OK;
+    if (ret_in_expression != NULL) {
+        *ret_in_expression = unread;
+    }
+    if (unread) {
+        return weir_fail_at(err, WEIR_E_INVALID, why.pos,
+                "Invalid Schedule Expression %.*s. At character %zu: %s",
+                (int)(schedule->expression.n < SHOWN_MAX ? schedule->expression.n : SHOWN_MAX),
+                schedule->expression.p, why.pos + 1, why.msg);
+    }
+    enum weir_rc rc = weir_schedule_times(schedule, schedule->start, &times, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    if (schedule->zone.n > WEIR_SCHEDULE_ZONE_MAX) {
+        return weir_fail(err, WEIR_E_INVALID, "a time zone's name has at most %d characters",
+                WEIR_SCHEDULE_ZONE_MAX);
+    }
+    if (schedule->start.ms > 0 && schedule->end.ms > 0 && schedule->end.ms <= schedule->start.ms) {
+        return weir_fail(err, WEIR_E_INVALID, "The StartDate must be before the EndDate");
+    }
+    return check_target(schedules, &schedule->target, err);
+}
+
+bool weir_schedule_same(const struct weir_schedule *a, const struct weir_schedule *b)
+{
+    const struct weir_schedule_target *t = &a->target;
+    const struct weir_schedule_target *u = &b->target;
+    return weir_str_eq(a->description, b->description) &&
+           weir_str_eq(a->expression, b->expression) && weir_str_eq(a->zone, b->zone) &&
+           a->start.ms == b->start.ms && a->end.ms == b->end.ms && a->window_ms == b->window_ms &&
+           a->enabled == b->enabled && a->delete_after == b->delete_after &&
+           a->missed == b->missed && weir_str_eq(t->arn, u->arn) && weir_str_eq(t->role, u->role) &&
+           (t->input.p == NULL) == (u->input.p == NULL) && weir_str_eq(t->input, u->input) &&
+           weir_str_eq(t->group, u->group) && weir_str_eq(t->dead_letters, u->dead_letters) &&
+           t->max_age_ms == u->max_age_ms && t->max_retries == u->max_retries;
+}
+
+/* --- keys ---------------------------------------------------------------------------- */
+
+struct weir_str weir_schedule_key(
+        struct weir_arena *arena, char letter, struct weir_str group, struct weir_str name)
+{
+    size_t n = 1 + group.n + 1 + name.n;
+    char *key = weir_arena_alloc(arena, n);
+    key[0] = letter;
+    if (group.n > 0) {
+        memcpy(key + 1, group.p, group.n);
+    }
+    key[1 + group.n] = '\0';
+    if (name.n > 0) {
+        memcpy(key + 2 + group.n, name.p, name.n);
+    }
+    return weir_str(key, n);
+}
+
+struct weir_str weir_schedule_group_key(struct weir_arena *arena, struct weir_str name)
+{
+    return weir_arena_printf(arena, "g%.*s", WEIR_STR_ARG(name));
+}
+
+bool weir_schedule_parse_key(
+        struct weir_str key, char letter, struct weir_str *ret_group, struct weir_str *ret_name)
+{
+    const char *zero = key.n > 0 && key.p[0] == letter ? memchr(key.p, '\0', key.n) : NULL;
+    if (zero == NULL) {
+        return false;
+    }
+    *ret_group = weir_str(key.p + 1, (size_t)(zero - key.p) - 1);
+    *ret_name = weir_str(zero + 1, key.n - ret_group->n - 2);
+    return true;
+}
+
+struct weir_str weir_schedules_arn(const struct weir_schedules *schedules, struct weir_arena *arena,
+        struct weir_str group, struct weir_str name)
+{
+    bool whole = name.n == 0;
+    return weir_arena_printf(arena, "arn:aws:scheduler:%.*s:%.*s:schedule%s/%.*s%s%.*s",
+            WEIR_STR_ARG(schedules->region), WEIR_STR_ARG(schedules->account),
+            whole ? "-group" : "", WEIR_STR_ARG(group), whole ? "" : "/", WEIR_STR_ARG(name));
+}
+
+/* --- entries -------------------------------------------------------------------------- */
+
+static void put_s(struct weir_item_builder *b, const char *name, struct weir_str value)
+{
+    if (value.p != NULL) {
+        weir_item_name(b, weir_str_z(name));
+        weir_item_s(b, value);
+    }
+}
+
+static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
+{
+    weir_item_name(b, weir_str_z(name));
+    weir_item_n(b, weir_decimal_from_u64(value));
+}
+
+static void put_bool(struct weir_item_builder *b, const char *name, bool value)
+{
+    weir_item_name(b, weir_str_z(name));
+    weir_item_bool(b, value);
+}
+
+static struct weir_str finish(struct weir_item_builder *b)
+{
+    struct weir_item item = { 0 };
+    /* A definition is shallow and was checked: the builder has nothing to refuse. */
+    weir_assert(weir_item_finish(b, &item, NULL) == WEIR_OK);
+    return weir_str(item.p, item.n);
+}
+
+struct weir_str weir_schedule_encode(struct weir_arena *arena, const struct weir_schedule *schedule)
+{
+    const struct weir_schedule_target *target = &schedule->target;
+    struct weir_item_builder *b = weir_item_begin(arena);
+    put_s(b, "group", schedule->group);
+    put_s(b, "name", schedule->name);
+    put_s(b, "description", schedule->description);
+    put_s(b, "expression", schedule->expression);
+    put_s(b, "zone", schedule->zone);
+    put_u64(b, "start", (uint64_t)schedule->start.ms);
+    put_u64(b, "end", (uint64_t)schedule->end.ms);
+    put_u64(b, "window", schedule->window_ms);
+    put_bool(b, "enabled", schedule->enabled);
+    put_bool(b, "delete_after", schedule->delete_after);
+    put_u64(b, "missed", schedule->missed);
+    put_s(b, "target", target->arn);
+    put_s(b, "role", target->role);
+    put_s(b, "input", target->input);
+    put_s(b, "message_group", target->group);
+    put_s(b, "dead_letters", target->dead_letters);
+    put_u64(b, "max_age", target->max_age_ms);
+    put_u64(b, "max_retries", target->max_retries);
+    put_s(b, "token", schedule->token);
+    put_u64(b, "created", (uint64_t)schedule->created.ms);
+    put_u64(b, "modified", (uint64_t)schedule->modified.ms);
+    return finish(b);
+}
+
+static struct weir_str get_s(struct weir_item item, const char *name)
+{
+    return weir_value_str(weir_item_get(item, weir_str_z(name)));
+}
+
+/* An attribute that need not be there; p NULL then. */
+static struct weir_str get_optional(struct weir_item item, const char *name)
+{
+    struct weir_value value = weir_item_get(item, weir_str_z(name));
+    return value.type == WEIR_TYPE_S ? value.body : weir_str(NULL, 0);
+}
+
+static uint64_t get_u64(struct weir_item item, const char *name)
+{
+    uint64_t value = 0;
+    struct weir_decimal number = weir_value_decimal(weir_item_get(item, weir_str_z(name)));
+    return weir_decimal_to_u64(number, &value) ? value : 0;
+}
+
+static struct weir_time get_time(struct weir_item item, const char *name)
+{
+    return (struct weir_time){ (int64_t)get_u64(item, name) };
+}
+
+static bool get_bool(struct weir_item item, const char *name)
+{
+    return weir_value_bool(weir_item_get(item, weir_str_z(name)));
+}
+
+enum weir_rc weir_schedule_decode(const struct weir_schedules *schedules, struct weir_arena *arena,
+        struct weir_str stored, struct weir_schedule *ret_schedule, struct weir_err *err)
+{
+    struct weir_item item = { stored.p, stored.n };
+    enum weir_rc rc = weir_item_check(item, err);
+    uint64_t missed = rc == WEIR_OK ? get_u64(item, "missed") : 0;
+    if (rc == WEIR_OK && missed >= WEIR_COUNT(missed_names)) {
+        rc = weir_fail(err, WEIR_E_DAMAGED, "an unknown policy for missed firings");
+    }
+    if (rc != WEIR_OK) {
+        return weir_fail_in(err, rc, "the entry of a schedule: ");
+    }
+    *ret_schedule = (struct weir_schedule){
+        .group = get_s(item, "group"),
+        .name = get_s(item, "name"),
+        .description = get_s(item, "description"),
+        .expression = get_s(item, "expression"),
+        .zone = get_s(item, "zone"),
+        .start = get_time(item, "start"),
+        .end = get_time(item, "end"),
+        .window_ms = get_u64(item, "window"),
+        .enabled = get_bool(item, "enabled"),
+        .delete_after = get_bool(item, "delete_after"),
+        .missed = (enum weir_missed)missed,
+        .target = {
+            .arn = get_s(item, "target"),
+            .role = get_s(item, "role"),
+            .input = get_optional(item, "input"),
+            .group = get_s(item, "message_group"),
+            .dead_letters = get_s(item, "dead_letters"),
+            .max_age_ms = get_u64(item, "max_age"),
+            .max_retries = get_u64(item, "max_retries"),
+        },
+        .token = get_s(item, "token"),
+        .created = get_time(item, "created"),
+        .modified = get_time(item, "modified"),
+    };
+    ret_schedule->arn =
+            weir_schedules_arn(schedules, arena, ret_schedule->group, ret_schedule->name);
+    return WEIR_OK;
+}
+
+/* The state is written at each firing: plain integers in the machine's order. */
+struct stored_state {
+    int64_t next_ms;
+    int64_t due_ms;
+    int64_t anchor_ms;
+    int64_t last_ms;
+    uint64_t fired;
+    uint64_t missed;
+    uint64_t failed;
+};
+
+struct weir_str weir_schedule_encode_state(
+        struct weir_arena *arena, const struct weir_schedule_state *state)
+{
+    struct stored_state stored = { state->next.ms, state->due.ms, state->anchor.ms, state->last.ms,
+        state->fired, state->missed, state->failed };
+    return weir_arena_str(arena, weir_str((const char *)&stored, sizeof(stored)));
+}
+
+enum weir_rc weir_schedule_decode_state(
+        struct weir_str value, struct weir_schedule_state *ret_state, struct weir_err *err)
+{
+    struct stored_state stored;
+    if (value.n != sizeof(stored)) {
+        return weir_fail(err, WEIR_E_DAMAGED, "the state of a schedule has %zu bytes", value.n);
+    }
+    memcpy(&stored, value.p, sizeof(stored));
+    *ret_state = (struct weir_schedule_state){
+        .next = { stored.next_ms },
+        .due = { stored.due_ms },
+        .anchor = { stored.anchor_ms },
+        .last = { stored.last_ms },
+        .fired = stored.fired,
+        .missed = stored.missed,
+        .failed = stored.failed,
+    };
+    return WEIR_OK;
+}
+
+struct weir_str weir_schedule_encode_group(
+        struct weir_arena *arena, const struct weir_schedule_group *group)
+{
+    struct weir_item_builder *b = weir_item_begin(arena);
+    put_s(b, "name", group->name);
+    put_s(b, "token", group->token);
+    put_u64(b, "created", (uint64_t)group->created.ms);
+    put_u64(b, "modified", (uint64_t)group->modified.ms);
+    put_bool(b, "deleting", group->deleting);
+    weir_item_name(b, WEIR_STR("tags"));
+    weir_item_open(b, WEIR_TYPE_M);
+    for (size_t i = 0; group->tags.n > 0 && i < weir_item_count(group->tags); i++) {
+        struct weir_str key;
+        struct weir_value value = weir_item_at(group->tags, i, &key);
+        weir_item_name(b, key);
+        weir_item_value(b, value);
+    }
+    weir_item_close(b);
+    return finish(b);
+}
+
+enum weir_rc weir_schedule_decode_group(const struct weir_schedules *schedules,
+        struct weir_arena *arena, struct weir_str stored, struct weir_schedule_group *ret_group,
+        struct weir_err *err)
+{
+    struct weir_item item = { stored.p, stored.n };
+    enum weir_rc rc = weir_item_check(item, err);
+    if (rc != WEIR_OK) {
+        return weir_fail_in(err, rc, "the entry of a schedule group: ");
+    }
+    *ret_group = (struct weir_schedule_group){
+        .name = get_s(item, "name"),
+        .created = get_time(item, "created"),
+        .modified = get_time(item, "modified"),
+        .deleting = get_bool(item, "deleting"),
+        .tags = weir_value_map(weir_item_get(item, WEIR_STR("tags"))),
+        .token = get_s(item, "token"),
+    };
+    ret_group->arn = weir_schedules_arn(schedules, arena, ret_group->name, weir_str(NULL, 0));
+    return WEIR_OK;
+}
