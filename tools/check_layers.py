@@ -16,7 +16,7 @@ import source
 # Lowest first: a folder may include those before it.
 ORDER = [
     "base", "value", "conf", "pattern", "expr", "log", "store", "timer", "state", "table", "queue",
-    "net", "remote", "channel", "bus", "function", "pipeline", "source", "step", "schedule",
+    "net", "outbox", "remote", "channel", "bus", "function", "pipeline", "source", "step", "schedule",
     "waiter", "alarm", "config", "api", "daemon", "cli",
 ]
 PEERS = [{"source", "step"}]

@@ -57,6 +57,7 @@ static void handle_metrics(struct weir_http_request *request, void *arg)
     weir_buf_init(&body, ANSWER_MAX_BYTES);
     weir_pipelines_refresh(admin->options.pipelines);
     weir_queues_refresh(admin->options.queues);
+    weir_outbox_refresh(admin->options.outbox);
     weir_metrics_write(admin->options.metrics, &body);
     respond(request, 200, "text/plain; version=0.0.4", &body);
     weir_buf_fini(&body);
@@ -110,6 +111,8 @@ static void handle_status(struct weir_http_request *request, void *arg)
             (unsigned long long)weir_log_bytes(log), (unsigned long long)weir_log_end(log).seq,
             (unsigned long long)weir_log_oldest(log).seq);
     write_tables(admin, &body);
+    weir_buf_z(&body, ",\"outbox\":");
+    weir_outbox_status(admin->options.outbox, &body);
     weir_buf_z(&body, ",\"functions\":");
     weir_functions_status(admin->options.functions, &body);
     weir_buf_z(&body, ",\"pipelines\":");

@@ -17,6 +17,7 @@
 #include "alarm/alarm.h"
 #include "api/api.h"
 #include "function/function.h"
+#include "outbox/outbox.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -30,6 +31,7 @@ struct weir_admin_options {
     struct weir_tables *tables;
     struct weir_queues *queues;
     struct weir_functions *functions;
+    struct weir_outbox *outbox;
     struct weir_pipelines *pipelines;
     struct weir_alarms *alarms;
     struct weir_metrics *metrics;

@@ -18,7 +18,8 @@ enum weir_lock_class {
     WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
     WEIR_LOCK_QUEUES = 23,       /* queue/: the catalogue, and what queues tell their thread */
     WEIR_LOCK_TABLES = 24,       /* table/: the catalogue */
-    WEIR_LOCK_WAIT = 25,         /* store/: someone who waits for a commit */
+    WEIR_LOCK_OUTBOX = 26,       /* outbox/: the lanes that got intents */
+    WEIR_LOCK_WAIT = 27,         /* store/: someone who waits for a commit */
     WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */
     WEIR_LOCK_LOOP = 40,         /* net/: work posted to a loop */
     WEIR_LOCK_METRICS = 50,      /* base/: the list of metrics */

@@ -92,6 +92,29 @@ static bool add_pipeline(void *arg, struct weir_str object)
     return true;
 }
 
+static bool add_lane(void *arg, struct weir_str object)
+{
+    struct weir_cli_columns *columns = arg;
+    struct weir_arena *arena = &columns->arena;
+    struct weir_str reason = weir_cli_member(arena, object, "reason");
+    struct weir_str state = weir_cli_member(arena, object, "state");
+    uint64_t age = number_of(weir_cli_member(arena, object, "oldest_ms"));
+    uint64_t next = number_of(weir_cli_member(arena, object, "next_ms"));
+    struct weir_str cells[] = {
+        weir_cli_member(arena, object, "kind"),
+        weir_cli_member(arena, object, "target"),
+        weir_cli_member(arena, object, "pending"),
+        weir_cli_member(arena, object, "in_flight"),
+        age > 0 ? duration(arena, age) : WEIR_STR("-"),
+        next > 0 ? duration(arena, next) : WEIR_STR("-"),
+        reason.n > 0
+                ? weir_arena_printf(arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
+                : state,
+    };
+    weir_cli_columns_add(columns, cells);
+    return true;
+}
+
 static void write_head(struct weir_buf *out, struct weir_arena *arena, struct weir_str answer)
 {
     struct weir_str log = weir_cli_member(arena, answer, "log");
@@ -113,6 +136,8 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     static const char *const table_titles[] = { "TABLE", "STREAM" };
     static const char *const pipeline_titles[] = { "PIPELINE", "SOURCE", ">RECORDS", ">FILTERED",
         ">ERRORS", ">WAITING", ">LAG", "STATE" };
+    static const char *const lane_titles[] = { "DELIVERIES", "TARGET", ">PENDING", ">IN FLIGHT",
+        ">OLDEST", ">NEXT TRY", "STATE" };
     struct weir_arena arena;
     struct weir_cli_columns columns;
     weir_arena_init(&arena);
@@ -123,6 +148,9 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     weir_cli_columns_init(
             &columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), add_pipeline, &columns);
+    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_init(&columns, lane_titles, sizeof(lane_titles) / sizeof(lane_titles[0]));
+    weir_cli_each(weir_cli_member(&arena, answer, "outbox"), add_lane, &columns);
     weir_cli_columns_write(&columns, out);
     weir_arena_fini(&arena);
 }

@@ -162,6 +162,7 @@ static enum weir_rc start_server(
         .tables = engine->tables,
         .queues = engine->queues,
         .functions = engine->functions,
+        .outbox = engine->outbox,
         .pipelines = engine->pipelines,
         .alarms = engine->alarms,
         .metrics = engine->metrics,

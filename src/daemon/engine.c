@@ -9,12 +9,14 @@
 
 #include "base/logline.h"
 #include "base/mem.h"
+#include "daemon/deliveries.h"
 #include "state/state.h"
 
 enum { FUNCTIONS_GRACE_MS = 2000 }; /* between SIGTERM and SIGKILL, at the end */
 
 struct engine {
     struct weir_engine parts;
+    struct weir_deliveries *deliveries;
     struct weir_loop_timer timers_timer;
     struct weir_post timers_post;
     struct weir_loop_timer queues_timer;
@@ -196,6 +198,7 @@ static void alarms_refresh(void *arg)
     struct engine *engine = arg;
     weir_pipelines_refresh(engine->parts.pipelines);
     weir_queues_refresh(engine->parts.queues);
+    weir_outbox_refresh(engine->parts.outbox);
 }
 
 static enum weir_rc alarms_send(void *arg, struct weir_txn *txn,
@@ -336,6 +339,21 @@ static enum weir_rc start_queues(
     return rc;
 }
 
+static enum weir_rc start_deliveries(
+        struct engine *engine, const struct weir_engine_options *options, struct weir_err *err)
+{
+    struct weir_deliveries_options deliveries = {
+        .loop = engine->parts.loop,
+        .store = engine->parts.store,
+        .queues = engine->parts.queues,
+        .metrics = engine->parts.metrics,
+        .network = options->clock == NULL,
+    };
+    enum weir_rc rc = weir_deliveries_create(&deliveries, &engine->deliveries, err);
+    engine->parts.outbox = weir_deliveries_outbox(engine->deliveries);
+    return rc;
+}
+
 static enum weir_rc start_functions(
         struct engine *engine, const struct weir_config *config, struct weir_err *err)
 {
@@ -439,6 +457,9 @@ static enum weir_rc start(
         rc = start_queues(engine, config, err);
     }
     if (rc == WEIR_OK) {
+        rc = start_deliveries(engine, options, err);
+    }
+    if (rc == WEIR_OK) {
         rc = start_functions(engine, config, err);
     }
     if (rc == WEIR_OK) {
@@ -471,11 +492,17 @@ void weir_engine_quiesce(struct weir_engine *parts)
     weir_queues_stop(parts->queues);
 }
 
-static void pipelines_stopped(void *arg)
+static void deliveries_stopped(void *arg)
 {
     struct engine *engine = arg;
     weir_functions_stop(
             engine->parts.functions, FUNCTIONS_GRACE_MS, engine->stopped, engine->stopped_arg);
+}
+
+static void pipelines_stopped(void *arg)
+{
+    struct engine *engine = arg;
+    weir_deliveries_stop(engine->deliveries, deliveries_stopped, engine);
 }
 
 void weir_engine_stop(struct weir_engine *parts, void (*stopped)(void *arg), void *arg)
@@ -505,6 +532,7 @@ void weir_engine_destroy(struct weir_engine *parts)
     }
     weir_pipelines_destroy(parts->pipelines);
     weir_functions_destroy(parts->functions);
+    weir_deliveries_finish(engine->deliveries);
     weir_loop_timer_fini(&engine->alarms_timer);
     weir_alarms_destroy(parts->alarms);
     weir_loop_timer_fini(&engine->timers_timer);
@@ -513,6 +541,7 @@ void weir_engine_destroy(struct weir_engine *parts)
     weir_timers_destroy(WEIR_TAKE(parts->timers));
     weir_loop_destroy(parts->loop);
     weir_schedules_destroy(parts->schedules);
+    weir_deliveries_destroy(engine->deliveries);
     weir_queues_close(parts->queues);
     weir_tables_close(parts->tables);
     weir_store_close(parts->store);

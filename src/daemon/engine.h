@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "function/function.h"
 #include "net/loop.h"
+#include "outbox/outbox.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "schedule/schedule.h"
@@ -50,6 +51,7 @@ struct weir_engine {
     struct weir_timers *timers;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_outbox *outbox;
     struct weir_functions *functions; /* who listens says where: weir_functions_start */
     struct weir_schedules *schedules;
     struct weir_pipelines *pipelines;

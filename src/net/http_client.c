@@ -21,7 +21,6 @@ enum {
     CONNECTIONS = 256,
     CONNECTIONS_PER_HOST = 64,
     IDLE_CONNECTIONS = 64,
-    SHOWN_PATH = 64, /* of a URL, in messages */
 };
 
 /* A socket that libcurl wants to hear about. */
@@ -255,15 +254,13 @@ static enum weir_rc rc_of(const struct weir_http_transfer *transfer, CURLcode re
     }
 }
 
-/* Names the URL without its query, in which there may be secrets. */
+/* Names the server only: in the rest of a URL there may be secrets. */
 static void fail_call(struct weir_http_transfer *transfer, enum weir_rc rc, const char *reason)
 {
     struct weir_http_call *call = transfer->call;
     const struct weir_http_url *url = &transfer->url;
-    struct weir_str path =
-            url->path.n <= SHOWN_PATH ? url->path : weir_str(url->path.p, SHOWN_PATH);
-    call->rc = weir_fail(&call->err, rc, "%s://%.*s%.*s: %s", url->tls ? "https" : "http",
-            WEIR_STR_ARG(url->authority), WEIR_STR_ARG(path), reason);
+    call->rc = weir_fail(&call->err, rc, "%s://%.*s: %s", url->tls ? "https" : "http",
+            WEIR_STR_ARG(url->authority), reason);
 }
 
 static void take_outcome(struct weir_http_transfer *transfer, CURLcode result)

@@ -53,7 +53,7 @@ enum weir_space {
     WEIR_SPACE_POSITION = 2,  /* pipeline/: how far each lane has come */
     WEIR_SPACE_STATE = 3,     /* state/: keyed state */
     WEIR_SPACE_TIMER = 4,     /* timer/: durable timers */
-    WEIR_SPACE_INTENT = 5,    /* pipeline/: the outbox */
+    WEIR_SPACE_INTENT = 5,    /* outbox/: what is to be done outside */
     WEIR_SPACE_RETRY = 6,     /* pipeline/: batches whose target failed */
     WEIR_SPACE_SCHEDULE = 7,  /* schedule/: schedules and their groups */
     WEIR_SPACE_FIRST_FREE = 1024,

@@ -1,0 +1,55 @@
+/*
+ * Deliveries to the outside: the outbox on the loop, the kinds of intents that weir delivers, and
+ * the HTTP client that they share.
+ *
+ *     create -> (the loop runs) -> stop -> (until stopped is called) -> finish -> destroy
+ *
+ * On a loop of virtual time there is no network: POSTs stay in the outbox unless someone else
+ * registers as who delivers them. Threads: the loop's.
+ */
+#ifndef WEIR_DAEMON_DELIVERIES_H
+#define WEIR_DAEMON_DELIVERIES_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/metrics.h"
+#include "net/loop.h"
+#include "outbox/outbox.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+struct weir_deliveries;
+
+struct weir_deliveries_options {
+    struct weir_loop *loop;
+    struct weir_store *store;
+    struct weir_queues *queues; /* for dead letters */
+    struct weir_metrics *metrics;
+    bool network;
+};
+
+/* What an intent's dead_letter begins with when the rest of it is a queue's name. */
+#define WEIR_DEAD_LETTER_QUEUE "queue:"
+
+/* Work begins when the loop runs. Errors: as weir_outbox_create, weir_http_client_create. */
+WEIR_MUST_CHECK enum weir_rc weir_deliveries_create(const struct weir_deliveries_options *options,
+        struct weir_deliveries **ret_deliveries, struct weir_err *err);
+
+/* Borrowed from the deliveries, gone with finish. */
+struct weir_outbox *weir_deliveries_outbox(struct weir_deliveries *deliveries);
+
+/*
+ * Begin no more; stopped is called, never in here, when nothing is under way any more, or after
+ * some seconds all the same: what is cut off is delivered again after the next start.
+ */
+void weir_deliveries_stop(
+        struct weir_deliveries *deliveries, void (*stopped)(void *arg), void *arg);
+
+/* The store's commit thread has stopped: end everything that uses the loop. NULL is fine. */
+void weir_deliveries_finish(struct weir_deliveries *deliveries);
+
+/* After the loop was destroyed. NULL is fine. */
+void weir_deliveries_destroy(struct weir_deliveries *deliveries);
+
+#endif
