@@ -50,6 +50,11 @@ void weir_clock_virtual_advance(struct weir_clock_virtual *clock, uint64_t ms)
     atomic_fetch_add(&clock->mono_ns, ms * 1000000u);
 }
 
+void weir_clock_virtual_set_wall(struct weir_clock_virtual *clock, int64_t ms)
+{
+    atomic_fetch_add(&clock->wall_ms, ms);
+}
+
 static const int64_t step_ms = 5ll * 60 * 1000;
 static const uint64_t distrust_ns = 10ull * 60 * 1000000000;
 
@@ -96,4 +101,112 @@ void weir_time_format(struct weir_time time, char text[static WEIR_TIME_TEXT])
             (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
             (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u,
             (unsigned)tm.tm_sec % 100u, (unsigned)ms % 1000u);
+}
+
+/* Reads digits of a time one part after the other; failed once anything does not fit. */
+struct time_reader {
+    struct weir_str text;
+    size_t at;
+    bool failed;
+};
+
+static bool next_is(const struct time_reader *reader, char c)
+{
+    return reader->at < reader->text.n && reader->text.p[reader->at] == c;
+}
+
+static void expect(struct time_reader *reader, char c)
+{
+    reader->failed = reader->failed || !next_is(reader, c);
+    reader->at++;
+}
+
+static int64_t number(struct time_reader *reader, size_t digits, int64_t least, int64_t most)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < digits; i++, reader->at++) {
+        char c = '0';
+        if (reader->at < reader->text.n) {
+            c = reader->text.p[reader->at];
+        }
+        if (reader->at >= reader->text.n || c < '0' || c > '9') {
+            reader->failed = true;
+            return least;
+        }
+        value = value * 10 + (c - '0');
+    }
+    reader->failed = reader->failed || value < least || value > most;
+    return value;
+}
+
+/* Milliseconds behind the point; more digits are cut off. */
+static int64_t fraction_ms(struct time_reader *reader)
+{
+    int64_t ms = 0;
+    int64_t unit = 100;
+    expect(reader, '.');
+    do {
+        ms += number(reader, 1, 0, 9) * unit;
+        unit /= 10;
+    } while (!reader->failed && reader->at < reader->text.n && reader->text.p[reader->at] >= '0' &&
+             reader->text.p[reader->at] <= '9');
+    return ms;
+}
+
+static int64_t zone_ms(struct time_reader *reader)
+{
+    if (next_is(reader, 'Z')) {
+        reader->at++;
+        return 0;
+    }
+    bool west = next_is(reader, '-');
+    expect(reader, west ? '-' : '+');
+    int64_t minutes = 60 * number(reader, 2, 0, 23);
+    expect(reader, ':');
+    minutes += number(reader, 2, 0, 59);
+    return (west ? -minutes : minutes) * 60 * 1000;
+}
+
+/* Days from 1970-01-01; years begin in March here, so that the leap day is their last. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t m = month > 2 ? month - 3 : month + 9;
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * m + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+bool weir_time_parse(struct weir_str text, struct weir_time *ret_time)
+{
+    static const int64_t month_days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    struct time_reader reader = { .text = text };
+    int64_t year = number(&reader, 4, 0, 9999);
+    expect(&reader, '-');
+    int64_t month = number(&reader, 2, 1, 12);
+    expect(&reader, '-');
+    int64_t day = number(&reader, 2, 1, 31);
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (reader.failed || day > month_days[month - 1] || (month == 2 && day == 29 && !leap)) {
+        return false;
+    }
+    int64_t ms = days_of(year, month, day) * 24 * 3600 * 1000;
+    if (reader.at < text.n) {
+        expect(&reader, 'T');
+        ms += number(&reader, 2, 0, 23) * 3600 * 1000;
+        expect(&reader, ':');
+        ms += number(&reader, 2, 0, 59) * 60 * 1000;
+        if (next_is(&reader, ':')) {
+            reader.at++;
+            ms += number(&reader, 2, 0, 59) * 1000;
+            ms += next_is(&reader, '.') ? fraction_ms(&reader) : 0;
+        }
+        ms -= zone_ms(&reader);
+    }
+    if (reader.failed || reader.at != text.n) {
+        return false;
+    }
+    ret_time->ms = ms;
+    return true;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 /* A moment: milliseconds since 1970-01-01T00:00:00Z. */
 struct weir_time {
     int64_t ms;
@@ -35,6 +37,9 @@ void weir_clock_virtual_init(struct weir_clock_virtual *clock, struct weir_time 
 
 /* Move both times forward by ms milliseconds. */
 void weir_clock_virtual_advance(struct weir_clock_virtual *clock, uint64_t ms);
+
+/* Set the wall clock forward by ms, or back: as an operator does. Monotonic time stays. */
+void weir_clock_virtual_set_wall(struct weir_clock_virtual *clock, int64_t ms);
 
 static inline struct weir_time weir_clock_wall(const struct weir_clock *clock)
 {
@@ -68,5 +73,11 @@ enum { WEIR_TIME_TEXT = 32 };
 
 /* Write a time as 2025-11-25T15:53:08.123Z (years 0000 to 9999). Zero-terminated. */
 void weir_time_format(struct weir_time time, char text[static WEIR_TIME_TEXT]);
+
+/*
+ * Read a time as ISO 8601 has it: 2025-11-25T15:53:08.123Z. Seconds and fractions may be missing,
+ * the zone may be +01:00, and a date alone is its midnight in UTC. False: it is none.
+ */
+bool weir_time_parse(struct weir_str text, struct weir_time *ret_time);
 
 #endif

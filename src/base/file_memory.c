@@ -310,3 +310,21 @@ struct weir_fs *weir_fs_memory_create(void)
     weir_mutex_init(&fs->mutex, WEIR_LOCK_FILE_MEMORY);
     return &fs->base;
 }
+
+struct weir_fs *weir_fs_memory_copy(struct weir_fs *base)
+{
+    struct memory_fs *fs = fs_from_base(base);
+    struct weir_fs *copy = weir_fs_memory_create();
+    weir_mutex_lock(&fs->mutex);
+    for (const struct node *node = fs->nodes; node != NULL; node = node->hh.next) {
+        struct node *twin = weir_alloc_zero(1, sizeof(*twin));
+        twin->path = weir_strndup(node->path, strlen(node->path));
+        resize(twin, node->size);
+        if (node->size > 0) {
+            memcpy(twin->data, node->data, (size_t)node->size);
+        }
+        HASH_ADD_KEYPTR(hh, fs_from_base(copy)->nodes, twin->path, strlen(twin->path), twin);
+    }
+    weir_mutex_unlock(&fs->mutex);
+    return copy;
+}

@@ -11,13 +11,24 @@ static struct {
     enum weir_level least;
     bool json;
     const struct weir_clock *clock;
-} setup = { WEIR_LOG_INFO, false, NULL };
+    void (*listen)(void *arg, const struct weir_logline_event *event);
+    void *listen_arg;
+} setup = { .least = WEIR_LOG_INFO };
+
+enum { PAIRS_MAX = 16 };
 
 void weir_logline_setup(enum weir_level least, bool json, const struct weir_clock *clock)
 {
     setup.least = least;
     setup.json = json;
     setup.clock = clock;
+}
+
+void weir_logline_listen(
+        void (*listen)(void *arg, const struct weir_logline_event *event), void *arg)
+{
+    setup.listen = listen;
+    setup.listen_arg = arg;
 }
 
 static const char *level_name(enum weir_level level)
@@ -59,31 +70,23 @@ static void add_pair(struct weir_buf *buf, const char *key, const char *value)
     }
 }
 
-void weir_logline(enum weir_level level, const char *what, ...)
+static void write_line(const struct weir_logline_event *event)
 {
-    if (level < setup.least) {
-        return;
-    }
     const struct weir_clock *clock = setup.clock != NULL ? setup.clock : weir_clock_system();
     char time[WEIR_TIME_TEXT];
     weir_time_format(weir_clock_wall(clock), time);
     struct weir_buf buf;
     weir_buf_init(&buf, 64 * 1024);
     if (setup.json) {
-        weir_buf_printf(
-                &buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level_name(level));
-        add_quoted(&buf, what);
+        weir_buf_printf(&buf, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time,
+                level_name(event->level));
+        add_quoted(&buf, event->what);
     } else {
-        weir_buf_printf(&buf, "%s %-5s %s", time, level_name(level), what);
+        weir_buf_printf(&buf, "%s %-5s %s", time, level_name(event->level), event->what);
     }
-    va_list args;
-    va_start(args, what);
-    for (const char *key = va_arg(args, const char *); key != NULL;
-            key = va_arg(args, const char *)) {
-        const char *value = va_arg(args, const char *);
-        add_pair(&buf, key, value != NULL ? value : "");
+    for (size_t i = 0; i < event->count; i++) {
+        add_pair(&buf, event->keys[i], event->values[i]);
     }
-    va_end(args);
     weir_buf_z(&buf, setup.json ? "}\n" : "\n");
     /* One write call a line, so that lines of several threads do not mix. */
     size_t done = 0;
@@ -95,4 +98,28 @@ void weir_logline(enum weir_level level, const char *what, ...)
         done += (size_t)n;
     }
     weir_buf_fini(&buf);
+}
+
+void weir_logline(enum weir_level level, const char *what, ...)
+{
+    if (level < setup.least) {
+        return;
+    }
+    const char *keys[PAIRS_MAX];
+    const char *values[PAIRS_MAX];
+    struct weir_logline_event event = { level, what, keys, values, 0 };
+    va_list args;
+    va_start(args, what);
+    for (const char *key = va_arg(args, const char *); key != NULL && event.count < PAIRS_MAX;
+            key = va_arg(args, const char *)) {
+        const char *value = va_arg(args, const char *);
+        keys[event.count] = key;
+        values[event.count++] = value != NULL ? value : "";
+    }
+    va_end(args);
+    if (setup.listen != NULL) {
+        setup.listen(setup.listen_arg, &event);
+    } else {
+        write_line(&event);
+    }
 }

@@ -23,7 +23,7 @@ enum weir_cli_exit {
     WEIR_CLI_UNREACHABLE = 3, /* no weir answers at the endpoint */
 };
 
-enum { WEIR_CLI_ARGUMENTS_MAX = 4, WEIR_CLI_LIST_MAX = 32 };
+enum { WEIR_CLI_ARGUMENTS_MAX = 64, WEIR_CLI_LIST_MAX = 32 };
 
 /* The values of an option that may be given many times. */
 struct weir_cli_list {
@@ -57,6 +57,8 @@ struct weir_cli_call {
     const char *fingerprint;
     const char *since;
     const char *timezone;
+    const char *only;
+    const char *format;
     struct weir_cli_list var;
     uint64_t limit;
     uint64_t count;
@@ -68,6 +70,7 @@ struct weir_cli_call {
     bool typed;
     bool stale;
     bool yes;
+    bool verbose;
 };
 
 /* A flag sets a bool, a text a const char *, a number a uint64_t of struct weir_cli_call; a list
@@ -104,6 +107,7 @@ extern const struct weir_cli_command *const weir_cli_commands[];
 
 extern const struct weir_cli_command weir_cli_serve;
 extern const struct weir_cli_command weir_cli_check;
+extern const struct weir_cli_command weir_cli_test;
 extern const struct weir_cli_command weir_cli_status;
 extern const struct weir_cli_command weir_cli_alarms;
 extern const struct weir_cli_command weir_cli_tail;

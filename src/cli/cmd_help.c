@@ -1,7 +1,8 @@
-/* weir help: commands, errors, and the steps of pipelines. */
+/* weir help: commands, errors, the steps of pipelines, and those of tests. */
 #include <stdio.h>
 
 #include "cli/cli_int.h"
+#include "scenario/scenario.h"
 #include "step/registry.h"
 
 static const struct weir_cli_option options[] = { { 0 } };
@@ -15,8 +16,8 @@ static void write_commands(struct weir_buf *buf)
     }
     weir_buf_z(buf,
             "\n`weir help COMMAND` explains one, `weir help errors` lists the errors, `weir "
-            "help steps`\nthe steps of pipelines, and `weir help step NAME` shows one "
-            "with its options.\n");
+            "help steps`\nthe steps of pipelines, `weir help step NAME` shows one "
+            "with its options, and `weir help tests`\nsays what a test file has in it.\n");
 }
 
 static void write_steps(struct weir_buf *buf)
@@ -61,6 +62,8 @@ static enum weir_cli_exit write_topic(struct weir_buf *buf, const char *topic)
         weir_cli_write_errors(buf);
     } else if (strcmp(topic, "steps") == 0) {
         write_steps(buf);
+    } else if (strcmp(topic, "tests") == 0) {
+        weir_script_help(buf);
     } else {
         return weir_cli_fail("there is no help on '%s'; `weir help` lists the commands", topic);
     }
@@ -91,8 +94,8 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
 
 const struct weir_cli_command weir_cli_help = {
     .name = "help",
-    .arguments = "[COMMAND | errors | steps | step NAME]",
-    .help = "Explain a command, the errors, or the steps of pipelines",
+    .arguments = "[COMMAND | errors | steps | step NAME | tests]",
+    .help = "Explain a command, the errors, the steps of pipelines, or test files",
     .details = "",
     .options = options,
     .most = 2,

@@ -256,6 +256,8 @@ static void functions_log(void *arg, const struct weir_function_event *event)
 
 /* --- starting --------------------------------------------------------------------------- */
 
+enum { MEMORY_SEGMENT_BYTES = 16 * 1024 * 1024 }; /* of the caller's files, which are in memory */
+
 static enum weir_rc start_store(
         struct engine *engine, const struct weir_engine_options *options, struct weir_err *err)
 {
@@ -265,6 +267,7 @@ static enum weir_rc start_store(
         .dir = memory ? NULL : options->data,
         .fs = options->fs,
         .discard_state = options->fs != NULL,
+        .segment_bytes = options->fs != NULL ? MEMORY_SEGMENT_BYTES : 0,
         .stepped = options->clock != NULL,
         .clock = engine->parts.clock,
         .metrics = engine->parts.metrics,

@@ -36,8 +36,8 @@ struct weir_engine_options {
      */
     struct weir_clock_virtual *clock;
     /*
-     * NULL: the machine's files. Else the commit log's, and all there is of the data: the state
-     * is replayed from it.
+     * NULL: the machine's files. Else files in memory, for the commit log, which is all there is of
+     * the data: the state is replayed from it.
      */
     struct weir_fs *fs;
 };

@@ -75,6 +75,13 @@ struct weir_http_request {
     bool upgrade; /* the client asks for another protocol (Upgrade, Connection: upgrade) */
     struct weir_arena arena; /* for the handler; freed when the request is over */
 
+    /*
+     * NULL for requests that came over a connection. Else the request was made inside this
+     * process by whoever set it: respond calls it instead of sending, once, and the request is
+     * over. Such a request may be parked, and cannot be streamed.
+     */
+    void (*answered)(struct weir_http_request *request, int status, struct weir_str body);
+
     /* The handler's. on_gone is required to park or stream, on_drain is optional. */
     void *owner;
     void (*on_gone)(struct weir_http_request *request);

@@ -282,6 +282,10 @@ static size_t mark_of(const struct weir_http_connection *connection)
 void weir_http_respond(struct weir_http_request *request, int status,
         const struct weir_http_header *headers, size_t count, struct weir_str body)
 {
+    if (request->answered != NULL) {
+        request->answered(request, status, body);
+        return;
+    }
     struct weir_http_connection *connection = weir_http_connection_of(request);
     weir_assert(connection->reader.active);
     if (connection->state == WEIR_HTTP_CLOSING) {
@@ -303,6 +307,7 @@ void weir_http_respond(struct weir_http_request *request, int status,
 void weir_http_stream_begin(struct weir_http_request *request, int status,
         const struct weir_http_header *headers, size_t count)
 {
+    weir_assert(request->answered == NULL);
     struct weir_http_connection *connection = weir_http_connection_of(request);
     weir_assert(connection->reader.active && request->on_gone != NULL);
     if (connection->state == WEIR_HTTP_CLOSING) {

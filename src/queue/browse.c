@@ -28,6 +28,7 @@ static enum weir_rc read_message(struct weir_queues *queues, uint32_t space, uin
     ret_message->sent = meta->sent;
     ret_message->first_received = meta->first_received;
     ret_message->receives = meta->receives;
+    ret_message->visible = meta->visible;
     ret_message->receipt = weir_queue_write_receipt(arena, &receipt);
     return WEIR_OK;
 }

@@ -206,7 +206,8 @@ struct weir_message {
     /* Received. */
     struct weir_time sent;
     struct weir_time first_received;
-    uint32_t receives; /* this one included */
+    uint32_t receives;        /* this one included */
+    struct weir_time visible; /* browsing: from when on it can be received */
     struct weir_str receipt;
 };
 

@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check status alarms tail dlq put get delete query scan match eval explain schedule help version"
+    local commands="serve check test status alarms tail dlq put get delete query scan match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -21,7 +21,7 @@ _weir() {
     case ${COMP_WORDS[1]} in
     help)
         if ((COMP_CWORD == 2)); then
-            mapfile -t COMPREPLY < <(compgen -W "$commands errors steps step" -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "$commands errors steps step tests" -- "$word")
         elif [[ $before == step ]]; then
             mapfile -t COMPREPLY < <(compgen -W "$(weir help steps | awk '{print $1}')" -- "$word")
         fi
@@ -29,6 +29,7 @@ _weir() {
         ;;
     serve) options="--config --listen --data --help" ;;
     check) options="--config --json --help" ;;
+    test) options="--only --format --json --verbose --help" ;;
     status) options="--endpoint --json --help" ;;
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
@@ -46,6 +47,11 @@ _weir() {
     esac
     if [[ ${COMP_WORDS[1]} == tail && $before == --from ]]; then
         options="latest oldest"
+    elif [[ ${COMP_WORDS[1]} == test && $before == --format ]]; then
+        options="text tap junit json"
+    elif [[ ${COMP_WORDS[1]} == test && $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
     elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then
         options="list show redrive skip purge"
     elif [[ ${COMP_WORDS[1]} == schedule ]] && ((COMP_CWORD == 2)); then

@@ -98,6 +98,42 @@ static void checksum_of_long_input_equals_that_of_its_parts(void **state)
     }
 }
 
+static void times_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } times[] = {
+        { "2025-11-25T15:53:08.123Z", 1764085988123 },
+        { "2025-11-25T15:53:08Z", 1764085988000 },
+        { "2025-11-25T15:53Z", 1764085980000 },
+        { "2025-11-25T17:53:08.1239+02:00", 1764085988123 },
+        { "2025-11-25T10:23:08.1-05:30", 1764085988100 },
+        { "1970-01-01", 0 },
+        { "2024-02-29", 1709164800000 },
+        { "1969-12-31T23:59:59.999Z", -1 },
+    };
+    struct weir_time time;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        assert_true(weir_time_parse(weir_str_z(times[i].text), &time));
+        assert_int_equal(time.ms, times[i].ms);
+    }
+    for (int64_t ms = -62167219200000; ms < 253402300800000; ms += 12345678901234) {
+        char text[WEIR_TIME_TEXT];
+        weir_time_format((struct weir_time){ ms }, text);
+        assert_true(weir_time_parse(weir_str_z(text), &time));
+        assert_int_equal(time.ms, ms);
+    }
+    static const char *const wrong[] = { "", "2025", "2025-11", "2025-13-01", "2025-00-10",
+        "2025-02-29", "2025-04-31", "2025-11-25T", "2025-11-25T15Z", "2025-11-25T24:00Z",
+        "2025-11-25T15:60Z", "2025-11-25T15:53:08", "2025-11-25T15:53:08.Z", "2025-11-25 15:53Z",
+        "2025-11-25T15:53:08Zx", "2025-11-25T15:53:08+0200", "25-11-2025", "soon" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_false(weir_time_parse(weir_str_z(wrong[i]), &time));
+    }
+}
+
 static void time_is_written_as_iso_8601(void **state)
 {
     (void)state;
@@ -249,6 +285,7 @@ static void metrics_are_read_by_name_and_labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_are_read_as_they_are_written),
         cmocka_unit_test(error_keeps_code_and_context),
         cmocka_unit_test(utf8_is_validated),
         cmocka_unit_test(nearest_name_is_found),

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "scenario/scenario.h"
 #include "step/registry.h"
 
 enum { PAGE_MAX_BYTES = 1 << 20, PATH_BYTES = 1024 };
@@ -180,6 +181,32 @@ static void the_reference_of_the_file_has_every_step(void **state)
     page_fini(&page);
 }
 
+/* docs/testing.md names every step of test files and every option of one. */
+static void the_reference_of_test_files_has_every_step(void **state)
+{
+    (void)state;
+    struct page page;
+    struct weir_buf help;
+    page_init(&page, "docs/testing.md");
+    weir_buf_init(&help, PAGE_MAX_BYTES);
+    weir_script_help(&help);
+    struct weir_str text = weir_buf_view(&help);
+    int steps = 0;
+    for (const char *at = memmem(text.p, text.n, "\nStep ", 6); at != NULL; steps++) {
+        const char *name = at + 6;
+        const char *end = memchr(name, ':', text.n - (size_t)(name - text.p));
+        char written[PATH_BYTES];
+        snprintf(written, sizeof(written), "| `%.*s: ", (int)(end - name), name);
+        if (!has(&page, weir_str_z(written))) {
+            fail_msg("docs/testing.md lacks the step %.*s", (int)(end - name), name);
+        }
+        at = memmem(end, text.n - (size_t)(end - text.p), "\nStep ", 6);
+    }
+    assert_true(steps >= 10);
+    weir_buf_fini(&help);
+    page_fini(&page);
+}
+
 /* --- JSON for people ------------------------------------------------------------------------- */
 
 static void assert_pretty(const char *json, const char *expected)
@@ -226,6 +253,7 @@ int main(void)
         cmocka_unit_test(the_man_page_has_every_command_and_option),
         cmocka_unit_test(completion_has_every_command_and_option),
         cmocka_unit_test(the_reference_of_the_file_has_every_step),
+        cmocka_unit_test(the_reference_of_test_files_has_every_step),
         cmocka_unit_test(pretty_json),
         cmocka_unit_test(members_and_elements),
     };

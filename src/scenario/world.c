@@ -1,0 +1,257 @@
+#include "scenario/world.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "scenario/faulty_files.h"
+#include "step/registry.h"
+
+enum {
+    LINES_FIRST = 64,
+    SEED = 1,
+    ANSWER_WAIT_MS = 3600 * 1000,
+};
+
+struct world {
+    struct weir_world parts;
+    const char *path; /* of the configuration; NULL: none */
+    struct weir_fs *fs;
+    struct weir_api *api;
+    struct weir_arena arena; /* of the log lines */
+    size_t line_capacity;
+};
+
+static struct world *world_of(struct weir_world *parts)
+{
+    return WEIR_CONTAINER(parts, struct world, parts);
+}
+
+/* --- log lines ------------------------------------------------------------------------- */
+
+static struct weir_str copy_text(struct weir_arena *arena, const char *text)
+{
+    return weir_arena_str(arena, weir_str_z(text));
+}
+
+static void keep_line(void *arg, const struct weir_logline_event *event)
+{
+    struct world *world = arg;
+    struct weir_world *parts = &world->parts;
+    if (parts->line_count == world->line_capacity) {
+        world->line_capacity = world->line_capacity > 0 ? 2 * world->line_capacity : LINES_FIRST;
+        parts->lines = weir_realloc(parts->lines, world->line_capacity, sizeof(*parts->lines));
+    }
+    struct weir_world_line *line = &parts->lines[parts->line_count++];
+    *line = (struct weir_world_line){
+        .time = weir_world_now(parts),
+        .level = event->level,
+        .what = copy_text(&world->arena, event->what),
+        .count = event->count,
+    };
+    line->keys = weir_arena_zero(&world->arena, event->count, sizeof(*line->keys));
+    line->values = weir_arena_zero(&world->arena, event->count, sizeof(*line->values));
+    for (size_t i = 0; i < event->count; i++) {
+        line->keys[i] = copy_text(&world->arena, event->keys[i]);
+        line->values[i] = copy_text(&world->arena, event->values[i]);
+    }
+}
+
+/* --- start and stop ------------------------------------------------------------------------ */
+
+static enum weir_rc load_config(
+        struct world *world, struct weir_diagnostics *diagnostics, struct weir_err *err)
+{
+    if (world->path == NULL) {
+        world->parts.config = weir_config_create();
+        return WEIR_OK;
+    }
+    return weir_config_load(
+            world->path, weir_step_kinds_all(), diagnostics, &world->parts.config, err);
+}
+
+static enum weir_rc start(
+        struct world *world, struct weir_diagnostics *diagnostics, struct weir_err *err)
+{
+    struct weir_world *parts = &world->parts;
+    enum weir_rc rc = load_config(world, diagnostics, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    struct weir_engine_options engine = {
+        .config = parts->config,
+        .data = "data",
+        .clock = &parts->clock,
+        .fs = world->fs,
+    };
+    rc = weir_engine_create(&engine, &parts->engine, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    struct weir_api_options api = {
+        .loop = parts->engine->loop,
+        .tables = parts->engine->tables,
+        .queues = parts->engine->queues,
+        .clock = parts->engine->clock,
+        .metrics = parts->engine->metrics,
+        .listen = WEIR_STR("127.0.0.1"),
+    };
+    world->api = weir_api_create(&api);
+    return weir_loop_run_until_idle(parts->engine->loop, err);
+}
+
+static void note_stopped(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void stop(struct world *world)
+{
+    struct weir_world *parts = &world->parts;
+    if (parts->engine != NULL) {
+        bool stopped = false;
+        weir_engine_quiesce(parts->engine);
+        weir_engine_stop(parts->engine, note_stopped, &stopped);
+        while (!stopped && weir_loop_advance(parts->engine->loop, 1000, NULL) == WEIR_OK) {
+            /* What is under way may wait for a time. */
+        }
+    }
+    weir_engine_destroy(WEIR_TAKE(parts->engine));
+    weir_api_destroy(WEIR_TAKE(world->api));
+    weir_config_destroy(WEIR_TAKE(parts->config));
+}
+
+enum weir_rc weir_world_create(const struct weir_world_options *options,
+        struct weir_diagnostics *diagnostics, struct weir_world **ret_world, struct weir_err *err)
+{
+    struct world *world = weir_alloc_zero(1, sizeof(*world));
+    weir_arena_init(&world->arena);
+    weir_clock_virtual_init(&world->parts.clock, options->start);
+    weir_random_repeat(SEED);
+    weir_logline_listen(keep_line, world);
+    world->path = options->config;
+    world->fs = weir_faulty_files_create();
+    enum weir_rc rc = start(world, diagnostics, err);
+    if (rc != WEIR_OK) {
+        weir_world_destroy(&world->parts);
+        return rc;
+    }
+    *ret_world = &world->parts;
+    return WEIR_OK;
+}
+
+void weir_world_destroy(struct weir_world *parts)
+{
+    if (parts == NULL) {
+        return;
+    }
+    struct world *world = world_of(parts);
+    stop(world);
+    weir_fs_destroy(world->fs);
+    weir_logline_listen(NULL, NULL);
+    weir_free(parts->lines);
+    weir_arena_fini(&world->arena);
+    weir_free(world);
+}
+
+enum weir_rc weir_world_restart(struct weir_world *parts, bool killed,
+        struct weir_diagnostics *diagnostics, struct weir_err *err)
+{
+    struct world *world = world_of(parts);
+    struct weir_fs *left = killed ? weir_faulty_files_copy(world->fs) : NULL;
+    stop(world);
+    if (killed) {
+        weir_fs_destroy(world->fs);
+        world->fs = left;
+    }
+    return start(world, diagnostics, err);
+}
+
+void weir_world_disk(struct weir_world *parts, enum weir_world_disk disk)
+{
+    static const enum weir_rc codes[] = {
+        [WEIR_WORLD_DISK_WORKS] = WEIR_OK,
+        [WEIR_WORLD_DISK_FULL] = WEIR_E_READ_ONLY,
+        [WEIR_WORLD_DISK_FAILS] = WEIR_E_IO,
+    };
+    weir_faulty_files_fail(world_of(parts)->fs, codes[disk]);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+struct weir_time weir_world_now(const struct weir_world *world)
+{
+    return weir_clock_wall(&world->clock.base);
+}
+
+enum weir_rc weir_world_advance(struct weir_world *world, uint64_t ms, struct weir_err *err)
+{
+    return weir_loop_advance(world->engine->loop, ms, err);
+}
+
+enum weir_rc weir_world_next(
+        struct weir_world *world, uint64_t most_ms, uint64_t *ret_passed_ms, struct weir_err *err)
+{
+    uint64_t due_ms = 0;
+    bool due = weir_loop_next_due(world->engine->loop, &due_ms);
+    *ret_passed_ms = due && due_ms < most_ms ? due_ms : most_ms;
+    return weir_loop_advance(world->engine->loop, *ret_passed_ms, err);
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+struct call {
+    struct weir_http_request request;
+    struct weir_arena *arena; /* for the answer */
+    struct weir_world_answer answer;
+    bool answered;
+};
+
+static void call_answered(struct weir_http_request *request, int status, struct weir_str body)
+{
+    struct call *call = WEIR_CONTAINER(request, struct call, request);
+    call->answer.status = status;
+    call->answer.body = weir_arena_str(call->arena, body);
+    call->answered = true;
+}
+
+enum weir_rc weir_world_call(struct weir_world *parts, struct weir_str target, struct weir_str body,
+        struct weir_arena *arena, struct weir_world_answer *ret_answer, struct weir_err *err)
+{
+    struct world *world = world_of(parts);
+    const struct weir_http_header headers[] = {
+        { WEIR_STR("host"), WEIR_STR("localhost") },
+        { WEIR_STR("x-amz-target"), target },
+        { WEIR_STR("content-type"), WEIR_STR("application/x-amz-json-1.0") },
+    };
+    struct call call = { .arena = arena };
+    call.request = (struct weir_http_request){
+        .method = WEIR_HTTP_POST,
+        .method_name = WEIR_STR("POST"),
+        .path = WEIR_STR("/"),
+        .headers = headers,
+        .header_count = WEIR_COUNT(headers),
+        .body = body,
+        .raw_body = body,
+        .answered = call_answered,
+    };
+    weir_arena_init(&call.request.arena);
+    weir_api_handle(&call.request, world->api);
+    enum weir_rc rc = weir_loop_run_until_idle(parts->engine->loop, err);
+    for (uint64_t waited_ms = 0; rc == WEIR_OK && !call.answered;) {
+        uint64_t passed_ms = 0;
+        if (waited_ms >= ANSWER_WAIT_MS) {
+            rc = weir_fail(err, WEIR_E_TIMEOUT, "%.*s gave no answer", WEIR_STR_ARG(target));
+            break;
+        }
+        rc = weir_world_next(parts, ANSWER_WAIT_MS - waited_ms, &passed_ms, err);
+        waited_ms += passed_ms;
+    }
+    if (!call.answered && call.request.on_gone != NULL) {
+        call.request.on_gone(&call.request);
+    }
+    weir_arena_fini(&call.request.arena);
+    *ret_answer = call.answer;
+    return rc;
+}

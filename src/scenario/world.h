@@ -1,0 +1,104 @@
+/*
+ * A whole weir on virtual time, and what tests and simulations do with it: call its APIs, let time
+ * pass, break its disk, stop it and start it again on the same data.
+ *
+ * The data is in memory. Randomness repeats itself, so the same calls lead to the same outcome. A
+ * process has one world at a time, because the world listens to the process's log lines.
+ * One thread.
+ */
+#ifndef WEIR_SCENARIO_WORLD_H
+#define WEIR_SCENARIO_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/logline.h"
+#include "conf/conf.h"
+#include "config/config.h"
+#include "daemon/engine.h"
+
+/* A log line that weir wrote. */
+struct weir_world_line {
+    struct weir_time time;
+    enum weir_level level;
+    struct weir_str what;
+    struct weir_str *keys;
+    struct weir_str *values;
+    size_t count;
+};
+
+/* What is wrong with the disk. */
+enum weir_world_disk {
+    WEIR_WORLD_DISK_WORKS,
+    WEIR_WORLD_DISK_FULL,  /* writes find no room */
+    WEIR_WORLD_DISK_FAILS, /* writes and syncs fail */
+};
+
+struct weir_world_options {
+    const char *config; /* path of weir.yaml; NULL: no tables, no pipelines */
+    struct weir_time start;
+};
+
+/* The parts are borrowed from the world, and change with a restart. */
+struct weir_world {
+    struct weir_clock_virtual clock;
+    struct weir_config *config;
+    struct weir_engine *engine;
+    struct weir_world_line *lines; /* since the beginning */
+    size_t line_count;
+};
+
+/*
+ * Load the configuration and start. What is wrong with the file goes to the diagnostics.
+ * Errors: those of weir_config_load and weir_engine_create.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_world_create(const struct weir_world_options *options,
+        struct weir_diagnostics *diagnostics, struct weir_world **ret_world, struct weir_err *err);
+
+/* Stop in order and free. NULL is fine. */
+void weir_world_destroy(struct weir_world *world);
+WEIR_AUTO_DEFINE(weir_world);
+
+/* Let time pass. Errors: WEIR_E_LIMIT (it does not come to rest). */
+WEIR_MUST_CHECK enum weir_rc weir_world_advance(
+        struct weir_world *world, uint64_t ms, struct weir_err *err);
+
+/*
+ * Let time pass until the next thing happens by itself, but for most_ms at most.
+ * ret_passed_ms: how much it was. Errors: as weir_world_advance.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_world_next(
+        struct weir_world *world, uint64_t most_ms, uint64_t *ret_passed_ms, struct weir_err *err);
+
+struct weir_time weir_world_now(const struct weir_world *world);
+
+/* The answer of an API. */
+struct weir_world_answer {
+    int status;
+    struct weir_str body; /* in the caller's arena */
+};
+
+/*
+ * Call an AWS API as an SDK does: target is X-Amz-Target ("DynamoDB_20120810.PutItem"), body its
+ * JSON. Ends when it is answered; time passes while the call itself waits. Errors: WEIR_E_TIMEOUT
+ * (no answer within an hour of virtual time), WEIR_E_LIMIT.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_world_call(struct weir_world *world, struct weir_str target,
+        struct weir_str body, struct weir_arena *arena, struct weir_world_answer *ret_answer,
+        struct weir_err *err);
+
+/*
+ * Stop, and start again on the same data with the configuration as it is now. killed: what the
+ * stop would still have written is lost. Errors: as weir_world_create.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_world_restart(struct weir_world *world, bool killed,
+        struct weir_diagnostics *diagnostics, struct weir_err *err);
+
+/* Break the disk, or repair it. */
+void weir_world_disk(struct weir_world *world, enum weir_world_disk disk);
+
+#endif

@@ -1,0 +1,199 @@
+// weir test: the examples of the documentation, the examples' own tests, and how a failure is told.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { ROOT, program } from './lib/weir.mjs';
+
+let folder;
+before(async () => { folder = await mkdtemp(path.join(tmpdir(), 'weir-test-')); });
+after(() => rm(folder, { recursive: true }));
+
+// Run `weir ARGS`; code, out and err.
+function run(...args) {
+  return new Promise((resolve) => {
+    execFile(program(), args, { cwd: folder, maxBuffer: 1 << 24 }, (error, out, err) => {
+      resolve({ code: error?.code ?? 0, out, err });
+    });
+  });
+}
+
+const write = (name, text) => writeFile(path.join(folder, name), text);
+
+const CONFIG = `tables:
+  orders: { key: { id: S }, stream: new_and_old_images }
+  copies: { key: { id: S } }
+queues:
+  mail: {}
+pipelines:
+  copy:
+    source: { table: orders, window: 5s }
+    steps:
+      - put: { table: copies, item: { id: "\${keys.id}", total: "\${new.total}" } }
+`;
+
+// Run one test with these steps; code, out, and the failure without its spaces in front.
+async function runSteps(steps) {
+  await write('weir.yaml', CONFIG);
+  await write('one.yaml', `tests:\n  one:\n${steps.trim().split('\n').map((line) => `    ${line}\n`).join('')}`);
+  return run('test', 'one.yaml');
+}
+
+test('the examples of docs/testing.md pass', async () => {
+  const page = await readFile(path.join(ROOT, 'docs/testing.md'), 'utf8');
+  const blocks = [...page.matchAll(/```yaml\n# (\S+)\n([\s\S]*?)```/g)];
+  const tests = blocks.filter(([, name]) => name === 'test.yaml');
+  assert.ok(tests.length >= 3);
+  await write('weir.yaml', blocks.find(([, name]) => name === 'weir.yaml')[2]);
+  for (const [i, [, , text]] of tests.entries()) {
+    await write(`page${i}.yaml`, text);
+    const { code, out, err } = await run('test', `page${i}.yaml`);
+    assert.equal(code, 0, out + err);
+    assert.match(out, /, 0 failed/);
+  }
+});
+
+const examples = readdirSync(path.join(ROOT, 'examples'))
+  .map((name) => path.join(ROOT, 'examples', name, 'test.yaml')).filter((name) => existsSync(name));
+
+for (const file of examples) {
+  test(`the tests of ${path.relative(ROOT, file)} pass`, async () => {
+    const { code, out, err } = await run('test', file);
+    assert.equal(code, 0, out + err);
+  });
+}
+
+test('the same test has the same outcome every time, its log included', async () => {
+  await write('weir.yaml', CONFIG);
+  await write('again.yaml', `tests:
+  again:
+    - put: { table: orders, item: { id: a, total: 1 } }
+    - put: { table: orders, item: { id: b } }
+    - send: { queue: mail, body: hello }
+    - advance: 1m
+    - expect: { queue: mail, messages: [{ id: none }] }
+`);
+  const outcomes = new Set();
+  for (let i = 0; i < 5; i++) {
+    const { code, out } = await run('test', '--json', 'again.yaml');
+    assert.equal(code, 1);
+    outcomes.add(out.replace(/"real_us":\d+/g, ''));
+  }
+  assert.equal(outcomes.size, 1, [...outcomes].join('\n'));
+  assert.match([...outcomes][0], /record_failed/);
+});
+
+test('a difference is told with its place, what was expected, what was there, and when', async () => {
+  const { code, out } = await runSteps(`
+- put: { table: orders, item: { id: a, total: 5, tags: { SS: [x] } } }
+- put: { table: orders, item: { id: b, total: 1 } }
+- advance: 7s
+- expect:
+    table: orders
+    items:
+      - { id: b, total: 1 }
+      - { id: a, total: 7, tags: { SS: [x] } }
+      - { id: c }
+`);
+  assert.equal(code, 1);
+  assert.match(out, /one\.yaml:10:13: the items of table orders are not as expected/);
+  assert.match(out, /at 2026-01-01T00:00:07\.000Z, 7\.000 s after the start/);
+  assert.match(out, /\[1\]\.total: expected 7, there is 5\n/);
+  assert.match(out, /missing +\{"id":"c"\}/);
+  assert.match(out, /0 passed, 1 failed/);
+});
+
+const refusals = {
+  'an expectation that comes true too early': {
+    steps: '- put: { table: orders, item: { id: a, total: 1 } }\n'
+      + '- expect: { table: copies, count: 1, at: +6s }\n',
+    says: /one\.yaml:4:46: it was so before this time\n +at 2026-01-01T00:00:05\.000Z/,
+  },
+  'one that never comes true': {
+    steps: '- expect: { table: copies, count: 1, within: 1h }\n',
+    says: /one\.yaml:3:15: .* are not as expected within this time\n +at 2026-01-01T01:00:00\.000Z.*\n +count: expected 1, there are 0/,
+  },
+  'one that does not stay true': {
+    steps: '- put: { table: orders, item: { id: a, total: 1 } }\n'
+      + '- expect: { table: copies, items: [], for: 1m }\n',
+    says: /are not as expected all of the time\n +at 2026-01-01T00:00:05\.000Z.*\n +too many +\{"id":"a","total":1\}/,
+  },
+  'a call that is refused': {
+    steps: '- put: { table: orders, item: { id: 1 } }\n',
+    says: /one\.yaml:3:12: it was refused: ValidationException: .*Type mismatch for key/,
+  },
+  'a call that is not refused': {
+    steps: '- send: { queue: mail, body: x, error: QueueDoesNotExist }\n',
+    says: /one\.yaml:3:44: the error QueueDoesNotExist was expected, but there was none/,
+  },
+  'another order of messages': {
+    steps: '- send: { queue: mail, body: x }\n- send: { queue: mail, body: y }\n'
+      + '- expect: { queue: mail, messages: [y, x] }\n',
+    says: /\[0\]\.body: expected "y", there is "x"/,
+  },
+  'a pipeline in another state': {
+    steps: '- expect: { pipeline: copy, state: blocked }\n',
+    says: /pipeline copy is not as expected\n.*\n +state: expected "blocked", there is "running"/,
+  },
+  'an answer that lacks something': {
+    steps: '- call: { operation: DynamoDB.DescribeTable, with: { TableName: orders }, '
+      + 'answer: { Table: { ItemCount: 5 } } }\n',
+    says: /the answer is not as expected\n.*\n +Table\.ItemCount: expected 5, there is 0/,
+  },
+};
+
+for (const [what, { steps, says }] of Object.entries(refusals)) {
+  test(`a test fails on ${what}`, async () => {
+    const { code, out } = await runSteps(steps);
+    assert.equal(code, 1, out);
+    assert.match(out, says);
+  });
+}
+
+test('mistakes in a file are told all at once, and nothing is run', async () => {
+  const { code, out, err } = await runSteps(`
+- putt: {}
+- put: { tabel: x, item: {} }
+- advance: soon
+- expect: { table: x, itms: [] }
+- expect: { tabl: x }
+- call: { operation: S3.PutObject }
+`);
+  assert.equal(code, 1);
+  assert.match(out, /0 passed, 0 failed/);
+  for (const line of [/one\.yaml:3:7: error: unknown step 'putt'; did you mean 'put'\?/,
+    /:4:14: error: unknown option 'tabel' of step 'put'; did you mean 'table'\?/,
+    /:5:16: error: .* must be a duration .*'soon'/, /:6:27: error: unknown member .*'itms'/,
+    /:7:15: error: it must say what it is about/, /:8:26: error: an operation is SERVICE/]) {
+    assert.match(err, line);
+  }
+});
+
+test('a mistake in the configuration is told with its own place', async () => {
+  await write('broken.yaml', 'tables: { orders: { kee: {} } }\n');
+  await write('one.yaml', 'config: broken.yaml\ntests:\n  one:\n    - advance: 1s\n');
+  const { code, out } = await run('test', 'one.yaml');
+  assert.equal(code, 1);
+  assert.match(out, /broken\.yaml:1:\d+: error: .*kee/);
+});
+
+test('formats for programs, and running only some', async () => {
+  await write('weir.yaml', CONFIG);
+  await write('two.yaml', 'tests:\n  good one:\n    - advance: 1s\n  bad <one>:\n'
+    + '    - expect: { table: orders, count: 1 }\n');
+  const tap = await run('test', 'two.yaml', '--format', 'tap');
+  assert.match(tap.out, /^TAP version 13\nok 1 - good one\nnot ok 2 - bad <one>\n  ---\n[\s\S]*\.\.\.\n1\.\.2\n$/);
+  const junit = await run('test', 'two.yaml', '--format', 'junit');
+  assert.match(junit.out, /<testcase classname="two.yaml" name="bad &lt;one&gt;".*<failure message="two\.yaml:5:15: /);
+  const json = JSON.parse((await run('test', 'two.yaml', '--json')).out);
+  assert.deepEqual([json.passed, json.failed, json.tests[0].virtual_ms], [1, 1, 1000]);
+  const only = await run('test', 'two.yaml', '-k', 'good');
+  assert.deepEqual([only.code, /1 passed, 0 failed/.test(only.out)], [0, true]);
+  assert.equal((await run('test', 'two.yaml', '-k', 'neither')).code, 1);
+  assert.equal((await run('test', 'two.yaml', '--format', 'xml')).code, 2);
+  assert.equal((await run('test', 'there-is-no.yaml')).code, 1);
+});
