@@ -2,10 +2,12 @@
 
 #include <stdatomic.h>
 
+#include "api/admin_int.h"
+#include "api/api_int.h"
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ANSWER_MAX_BYTES = 64 * 1024 * 1024, ROUTES = 6 };
+enum { ROUTES = 8 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -14,22 +16,46 @@ struct weir_admin {
     struct tail *tails;
 };
 
-static void respond(struct weir_http_request *request, int status, const char *type,
+void weir_admin_respond(struct weir_http_request *request, int status, const char *type,
         const struct weir_buf *body)
 {
     struct weir_http_header header = { WEIR_STR("Content-Type"), weir_str_z(type) };
     weir_http_respond(request, status, &header, 1, weir_buf_view(body));
 }
 
-static void respond_error(struct weir_http_request *request, const struct weir_err *err)
+void weir_admin_respond_json(struct weir_http_request *request, const struct weir_buf *body)
+{
+    weir_admin_respond(request, 200, "application/json", body);
+}
+
+void weir_admin_respond_error(struct weir_http_request *request, const struct weir_err *err)
 {
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_ADMIN_ANSWER_MAX_BYTES);
     weir_buf_printf(&body, "{\"error\":\"%s\",\"message\":", weir_rc_name(err->code));
     weir_json_write_string(&body, weir_str_z(err->msg));
     weir_buf_z(&body, "}\n");
-    respond(request, weir_rc_http(err->code), "application/json", &body);
+    weir_admin_respond(request, weir_rc_http(err->code), "application/json", &body);
     weir_buf_fini(&body);
+}
+
+struct weir_str weir_admin_parameter(struct weir_http_request *request, const char *name)
+{
+    struct weir_str query = request->query;
+    size_t length = strlen(name);
+    while (query.n > 0) {
+        const char *amp = memchr(query.p, '&', query.n);
+        size_t n = amp != NULL ? (size_t)(amp - query.p) : query.n;
+        if (n > length && memcmp(query.p, name, length) == 0 && query.p[length] == '=') {
+            struct weir_str text = { 0 };
+            struct weir_str raw = weir_str(query.p + length + 1, n - length - 1);
+            enum weir_rc rc = weir_form_decode(raw, &request->arena, &text, NULL);
+            return rc == WEIR_OK ? text : WEIR_STR("");
+        }
+        size_t skip = amp != NULL ? n + 1 : n;
+        query = weir_str(query.p + skip, query.n - skip);
+    }
+    return WEIR_STR("");
 }
 
 /* --- health and metrics --------------------------------------------------------------- */
@@ -40,13 +66,13 @@ static void handle_health(struct weir_http_request *request, void *arg)
     struct weir_err why;
     if (weir_store_is_read_only(admin->options.store, &why)) {
         why.code = WEIR_E_READ_ONLY;
-        respond_error(request, &why);
+        weir_admin_respond_error(request, &why);
         return;
     }
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_ADMIN_ANSWER_MAX_BYTES);
     weir_buf_z(&body, "{\"status\":\"ok\"}\n");
-    respond(request, 200, "application/json", &body);
+    weir_admin_respond_json(request, &body);
     weir_buf_fini(&body);
 }
 
@@ -54,12 +80,12 @@ static void handle_metrics(struct weir_http_request *request, void *arg)
 {
     const struct weir_admin *admin = arg;
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_ADMIN_ANSWER_MAX_BYTES);
     weir_pipelines_refresh(admin->options.pipelines);
     weir_queues_refresh(admin->options.queues);
     weir_outbox_refresh(admin->options.outbox);
     weir_metrics_write(admin->options.metrics, &body);
-    respond(request, 200, "text/plain; version=0.0.4", &body);
+    weir_admin_respond(request, 200, "text/plain; version=0.0.4", &body);
     weir_buf_fini(&body);
 }
 
@@ -99,7 +125,7 @@ static void handle_status(struct weir_http_request *request, void *arg)
     struct weir_err why;
     bool read_only = weir_store_is_read_only(admin->options.store, &why);
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_ADMIN_ANSWER_MAX_BYTES);
     weir_buf_printf(&body, "{\"version\":\"%s\",\"uptime_ms\":%lld,\"read_only\":%s", WEIR_VERSION,
             (long long)(weir_clock_wall(clock).ms - admin->started.ms),
             read_only ? "true" : "false");
@@ -118,7 +144,7 @@ static void handle_status(struct weir_http_request *request, void *arg)
     weir_buf_z(&body, ",\"pipelines\":");
     weir_pipelines_status(admin->options.pipelines, &body);
     weir_buf_z(&body, "}\n");
-    respond(request, 200, "application/json", &body);
+    weir_admin_respond_json(request, &body);
     weir_buf_fini(&body);
 }
 
@@ -126,11 +152,11 @@ static void handle_alarms(struct weir_http_request *request, void *arg)
 {
     const struct weir_admin *admin = arg;
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_ADMIN_ANSWER_MAX_BYTES);
     weir_buf_z(&body, "{\"alarms\":");
     weir_alarms_write(admin->options.alarms, &body);
     weir_buf_z(&body, "}\n");
-    respond(request, 200, "application/json", &body);
+    weir_admin_respond_json(request, &body);
     weir_buf_fini(&body);
 }
 
@@ -239,53 +265,12 @@ static void tail_drained(struct weir_http_request *request)
     tail_pump(request->owner);
 }
 
-/* A parameter of the query, not percent-decoded: table names and keywords need no decoding. */
-static struct weir_str query_parameter(struct weir_str query, struct weir_str name)
-{
-    while (query.n > 0) {
-        const char *amp = memchr(query.p, '&', query.n);
-        size_t n = amp != NULL ? (size_t)(amp - query.p) : query.n;
-        if (n > name.n && memcmp(query.p, name.p, name.n) == 0 && query.p[name.n] == '=') {
-            return weir_str(query.p + name.n + 1, n - name.n - 1);
-        }
-        size_t skip = amp != NULL ? n + 1 : n;
-        query = weir_str(query.p + skip, query.n - skip);
-    }
-    return WEIR_STR("");
-}
-
-/* --- dead letters ---------------------------------------------------------------------------- */
-
-static void handle_redrive(struct weir_http_request *request, void *arg)
-{
-    const struct weir_admin *admin = arg;
-    struct weir_redrive redrive = {
-        .pipeline = query_parameter(request->query, WEIR_STR("pipeline")),
-        .sequence = query_parameter(request->query, WEIR_STR("sequence")),
-        .stale = weir_str_eq(query_parameter(request->query, WEIR_STR("stale")), WEIR_STR("true")),
-    };
-    struct weir_err err;
-    size_t given = 0;
-    size_t stale = 0;
-    enum weir_rc rc =
-            weir_pipelines_redrive(admin->options.pipelines, &redrive, &given, &stale, &err);
-    if (rc != WEIR_OK) {
-        respond_error(request, &err);
-        return;
-    }
-    struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
-    weir_buf_printf(&body, "{\"given\":%zu,\"stale\":%zu}\n", given, stale);
-    respond(request, 200, "application/json", &body);
-    weir_buf_fini(&body);
-}
-
 static void handle_tail(struct weir_http_request *request, void *arg)
 {
     struct weir_admin *admin = arg;
     struct weir_err err;
     const struct weir_table *table = NULL;
-    struct weir_str name = query_parameter(request->query, WEIR_STR("table"));
+    struct weir_str name = weir_admin_parameter(request, "table");
     enum weir_rc rc = weir_tables_get(admin->options.tables, name, &table, &err);
     if (rc == WEIR_OK && table->view == WEIR_VIEW_NONE) {
         weir_table_unref(table);
@@ -294,12 +279,11 @@ static void handle_tail(struct weir_http_request *request, void *arg)
                 WEIR_STR_ARG(name));
     }
     if (rc != WEIR_OK) {
-        respond_error(request, &err);
+        weir_admin_respond_error(request, &err);
         return;
     }
     struct weir_log *log = weir_store_log(admin->options.store);
-    bool oldest =
-            weir_str_eq(query_parameter(request->query, WEIR_STR("from")), WEIR_STR("oldest"));
+    bool oldest = weir_str_eq(weir_admin_parameter(request, "from"), WEIR_STR("oldest"));
     struct weir_pos after = oldest ? (struct weir_pos){ 0 } : weir_log_end(log);
     struct weir_log_filter filter = { .space = table->space, .shard = WEIR_LOG_ANY_SHARD };
     struct tail *tail = weir_alloc_zero(1, sizeof(*tail));
@@ -312,7 +296,7 @@ static void handle_tail(struct weir_http_request *request, void *arg)
     tail->post.run = tail_posted;
     tail->next = admin->tails;
     admin->tails = tail;
-    weir_buf_init(&tail->line, ANSWER_MAX_BYTES);
+    weir_buf_init(&tail->line, WEIR_ADMIN_ANSWER_MAX_BYTES);
     request->owner = tail;
     request->on_gone = tail_gone;
     request->on_drain = tail_drained;
@@ -335,7 +319,11 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
         { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/alarms"), handle_alarms, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin, false },
-        { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), handle_redrive, admin, false },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/dead-letters"), weir_admin_letters, options->pipelines,
+                false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/dead-letters/remove"), weir_admin_remove_letters,
+                options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), weir_admin_redrive, options->pipelines, false },
     };
     memcpy(admin->routes, routes, sizeof(routes));
     return admin;

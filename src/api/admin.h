@@ -6,7 +6,13 @@
  *     GET /v1/status                      JSON: log, tables, functions, pipelines with their lag
  *     GET /v1/alarms                      JSON: alarms with state, time and reason
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
- *     POST /v1/redrive?pipeline=NAME[&sequence=N][&stale=true]  process dead letters again
+ *     GET /v1/dead-letters?pipeline=NAME[&FILTER...][&after=PLACE]  JSON: letters, and `next` when
+ *                                         there are more; with sequence=N: that one, whole
+ *     POST /v1/redrive?pipeline=NAME[&FILTER...][&stale=true][&after=PLACE]  process them again
+ *     POST /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them
+ *
+ * FILTER: sequence, fingerprint, error (part of it), since, until (times of failure), key (DynamoDB
+ * JSON).
  *
  * Health and metrics are open; the rest must be signed where credentials are configured.
  * Loop thread only.

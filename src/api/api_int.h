@@ -8,6 +8,13 @@
 
 struct weir_call;
 
+/*
+ * Undo the encoding of a form's or query's text: '+' and '%' with two digits. Errors:
+ * WEIR_E_INVALID with the position.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_form_decode(struct weir_str text, struct weir_arena *arena,
+        struct weir_str *ret_text, struct weir_err *err);
+
 /* One operation of a wire API. */
 struct weir_operation {
     const char *name; /* NULL ends a table */

@@ -53,8 +53,8 @@ static int hex_value(char c)
                                                     : -1;
 }
 
-static enum weir_rc decode(
-        struct weir_str text, struct weir_arena *arena, struct weir_str *ret, struct weir_err *err)
+enum weir_rc weir_form_decode(struct weir_str text, struct weir_arena *arena,
+        struct weir_str *ret_text, struct weir_err *err)
 {
     char *p = weir_arena_alloc(arena, text.n + 1);
     size_t n = 0;
@@ -72,7 +72,7 @@ static enum weir_rc decode(
         }
         p[n++] = c;
     }
-    *ret = weir_str(p, n);
+    *ret_text = weir_str(p, n);
     return WEIR_OK;
 }
 
@@ -91,9 +91,9 @@ static enum weir_rc read_pair(
         struct weir_str text, struct weir_arena *arena, struct pair *pair, struct weir_err *err)
 {
     struct weir_str name = { 0 };
-    enum weir_rc rc = decode(split(&text, '='), arena, &name, err);
+    enum weir_rc rc = weir_form_decode(split(&text, '='), arena, &name, err);
     if (rc == WEIR_OK) {
-        rc = decode(text, arena, &pair->value, err);
+        rc = weir_form_decode(text, arena, &pair->value, err);
     }
     pair->count = 0;
     while (rc == WEIR_OK && name.n > 0) {

@@ -56,6 +56,7 @@ struct weir_cli_call {
     const char *error;
     const char *fingerprint;
     const char *since;
+    const char *until;
     const char *timezone;
     const char *only;
     const char *format;
@@ -69,6 +70,7 @@ struct weir_cli_call {
     bool item;
     bool typed;
     bool stale;
+    bool group;
     bool yes;
     bool verbose;
 };

@@ -2,20 +2,28 @@
 #include <stdio.h>
 
 #include "cli/dlq.h"
-#include "value/ddbjson.h"
-#include "value/json.h"
 
-enum { OUT_MAX_BYTES = 64 << 20, BODY_MAX_BYTES = 1 << 20, JSON_DEPTH = 128 };
+enum { OUT_MAX_BYTES = 64 << 20 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "fingerprint", 0, "HEX", "letters of one kind of error (list, redrive, purge)", WEIR_CLI_TEXT,
             offsetof(struct weir_cli_call, fingerprint) },
-    { "error", 0, "TEXT", "letters whose error contains this (list)", WEIR_CLI_TEXT,
-            offsetof(struct weir_cli_call, error) },
+    { "error", 0, "TEXT",
+            "letters whose error contains this, or of this fingerprint (list, redrive, purge)",
+            WEIR_CLI_TEXT, offsetof(struct weir_cli_call, error) },
     { "since", 0, "TIME",
-            "letters that failed since 2025-11-22, 2025-11-22T08:15, or 90s, 2h, 7d ago (list)",
+            "letters that failed since 2025-11-22, 2025-11-22T08:15, or 90s, 2h, 7d ago "
+            "(list, redrive, purge)",
             WEIR_CLI_TEXT, offsetof(struct weir_cli_call, since) },
+    { "until", 0, "TIME", "letters that failed before then (list, redrive, purge)", WEIR_CLI_TEXT,
+            offsetof(struct weir_cli_call, until) },
+    { "key", 0, "JSON",
+            "letters about this item, or about those with a part of its key "
+            "(list, redrive, purge)",
+            WEIR_CLI_TEXT, offsetof(struct weir_cli_call, key) },
+    { "group", 0, NULL, "only how many letters there are of each kind of error (list)",
+            WEIR_CLI_FLAG, offsetof(struct weir_cli_call, group) },
     { "limit", 'n', "N", "print at most so many letters (list)", WEIR_CLI_NUMBER,
             offsetof(struct weir_cli_call, limit) },
     { "stale", 0, NULL, "also letters whose item has changed since (redrive)", WEIR_CLI_FLAG,
@@ -29,113 +37,52 @@ static const struct weir_cli_option options[] = {
 
 /* --- show ------------------------------------------------------------------------------------ */
 
-/* The whole letter as it stands in the table. The text is the reply's. */
-static enum weir_cli_exit get_letter(const struct weir_cli_dlq *dlq, struct weir_arena *arena,
-        struct weir_http_reply *reply, struct weir_item *ret_letter)
-{
-    const char *sequence = dlq->call->arguments[2];
-    struct weir_buf body;
-    weir_buf_init(&body, BODY_MAX_BYTES);
-    weir_buf_z(&body, "{\"TableName\":");
-    weir_json_write_string(&body, dlq->table);
-    weir_buf_z(&body, ",\"ConsistentRead\":true,\"Key\":");
-    weir_cli_dlq_key(dlq, &body, weir_str_z(sequence));
-    weir_buf_byte(&body, '}');
-    struct weir_cli_request request = { .operation = WEIR_STR("GetItem"),
-        .body = weir_buf_view(&body) };
-    enum weir_cli_exit code = weir_cli_fetch(dlq->call, &request, reply);
-    weir_buf_fini(&body);
-    if (code != WEIR_CLI_DONE) {
-        return code;
-    }
-    struct weir_str text = weir_cli_member(arena, weir_buf_view(&reply->body), "Item");
-    if (text.n == 0) {
-        return weir_cli_fail(
-                "pipeline '%.*s' has no dead letter %s", WEIR_STR_ARG(dlq->pipeline), sequence);
-    }
-    struct weir_json json;
-    struct weir_err err = { 0 };
-    weir_json_init(&json, text, arena, JSON_DEPTH);
-    if (weir_ddbjson_read_item(&json, weir_json_next(&json), ret_letter, &err) != WEIR_OK) {
-        return weir_cli_fail("the answer holds no item: %s", err.msg);
-    }
-    return WEIR_CLI_DONE;
-}
+struct showing {
+    struct weir_buf out;
+    bool json;
+    bool found;
+};
 
-/* Whether a text is one JSON value: only weir writes records, but anyone may change a table. */
-static bool is_json(struct weir_arena *arena, struct weir_str text)
+static bool show_letter(void *arg, struct weir_str letter)
 {
-    struct weir_json json;
-    weir_json_init(&json, text, arena, JSON_DEPTH);
-    return weir_json_skip(&json, weir_json_next(&json), NULL) == WEIR_OK &&
-           weir_json_next(&json) == WEIR_JSON_END;
-}
-
-/* The record is an object, not a text of one. */
-static void write_letter_json(
-        struct weir_buf *out, struct weir_arena *arena, struct weir_item letter)
-{
-    for (size_t i = 0; i < weir_item_count(letter); i++) {
-        struct weir_str name = { 0 };
-        struct weir_value value = weir_item_at(letter, i, &name);
-        struct weir_str text = weir_value_str(value);
-        weir_buf_byte(out, i > 0 ? ',' : '{');
-        weir_json_write_string(out, name);
-        weir_buf_byte(out, ':');
-        if (weir_str_eq(name, WEIR_STR("record")) && is_json(arena, text)) {
-            weir_buf_str(out, text);
-        } else {
-            weir_ddbjson_write_plain_value(out, value);
-        }
-    }
-    weir_buf_z(out, "}\n");
-}
-
-static void write_letter(struct weir_buf *out, struct weir_arena *arena, struct weir_item letter)
-{
-    int width = 0;
-    for (size_t i = 0; i < weir_item_count(letter); i++) {
-        struct weir_str name = { 0 };
-        weir_item_at(letter, i, &name);
-        width = (int)name.n > width ? (int)name.n : width;
-    }
-    for (size_t i = 0; i < weir_item_count(letter); i++) {
-        struct weir_str name = { 0 };
-        struct weir_value value = weir_item_at(letter, i, &name);
-        if (!weir_str_eq(name, WEIR_STR("record"))) {
-            weir_buf_printf(out, "%-*.*s  %.*s\n", width, WEIR_STR_ARG(name),
-                    WEIR_STR_ARG(weir_cli_dlq_text(arena, value, SIZE_MAX)));
-        }
-    }
-    struct weir_value record = weir_item_get(letter, WEIR_STR("record"));
-    weir_buf_z(out, "record\n");
-    if (is_json(arena, weir_value_str(record))) {
-        weir_cli_write_pretty(out, weir_value_str(record));
+    struct showing *showing = arg;
+    showing->found = true;
+    if (showing->json) {
+        weir_buf_str(&showing->out, letter);
     } else {
-        weir_buf_str(out, weir_cli_dlq_text(arena, record, SIZE_MAX));
+        weir_cli_write_pretty(&showing->out, letter);
     }
-    weir_buf_byte(out, '\n');
+    weir_buf_byte(&showing->out, '\n');
+    return false;
 }
 
 static enum weir_cli_exit show(const struct weir_cli_dlq *dlq)
 {
-    struct weir_http_reply reply = { 0 };
+    struct weir_cli_dlq_ask ask = {
+        .path = "/v1/dead-letters",
+        .sequence = weir_str_z(dlq->call->arguments[2]),
+    };
+    struct showing showing = { .json = dlq->call->json };
     struct weir_arena arena;
-    struct weir_item letter = { 0 };
+    struct weir_buf answer;
+    enum weir_cli_exit code = WEIR_CLI_DONE;
     weir_arena_init(&arena);
-    enum weir_cli_exit code = get_letter(dlq, &arena, &reply, &letter);
-    if (code == WEIR_CLI_DONE) {
-        struct weir_buf out;
-        weir_buf_init(&out, OUT_MAX_BYTES);
-        if (dlq->call->json) {
-            write_letter_json(&out, &arena, letter);
-        } else {
-            write_letter(&out, &arena, letter);
+    weir_buf_init(&answer, OUT_MAX_BYTES);
+    weir_buf_init(&showing.out, OUT_MAX_BYTES);
+    do {
+        code = weir_cli_dlq_fetch(dlq, &ask, &answer);
+        if (code == WEIR_CLI_DONE) {
+            struct weir_str text = weir_buf_view(&answer);
+            weir_cli_each(weir_cli_member(&arena, text, "letters"), show_letter, &showing);
+            ask.after = weir_arena_str(&arena, weir_cli_member(&arena, text, "next"));
         }
-        weir_cli_print(&out);
+    } while (code == WEIR_CLI_DONE && !showing.found && ask.after.n > 0);
+    if (code == WEIR_CLI_DONE && !showing.found) {
+        code = weir_cli_dlq_none(dlq);
     }
+    weir_buf_fini(&answer);
+    weir_cli_print(&showing.out);
     weir_arena_fini(&arena);
-    weir_http_reply_fini(&reply);
     return code;
 }
 
@@ -143,17 +90,20 @@ static enum weir_cli_exit show(const struct weir_cli_dlq *dlq)
 
 enum sequence_use { SEQUENCE_NONE, SEQUENCE_MAYBE, SEQUENCE_NEEDED };
 
+/* The options that choose letters. */
+#define FILTERS " fingerprint error since until key "
+
 static const struct action {
     const char *name;
     enum weir_cli_exit (*run)(const struct weir_cli_dlq *dlq);
     enum sequence_use sequence;
     const char *options; /* those that it takes, between spaces */
 } actions[] = {
-    { "list", weir_cli_dlq_list, SEQUENCE_NONE, " endpoint json fingerprint error since limit " },
+    { "list", weir_cli_dlq_list, SEQUENCE_NONE, " endpoint json" FILTERS "group limit " },
     { "show", show, SEQUENCE_NEEDED, " endpoint json " },
-    { "redrive", weir_cli_dlq_redrive, SEQUENCE_MAYBE, " endpoint json fingerprint stale " },
+    { "redrive", weir_cli_dlq_redrive, SEQUENCE_MAYBE, " endpoint json" FILTERS "stale " },
     { "skip", weir_cli_dlq_skip, SEQUENCE_NEEDED, " endpoint json " },
-    { "purge", weir_cli_dlq_purge, SEQUENCE_NONE, " endpoint json fingerprint yes " },
+    { "purge", weir_cli_dlq_purge, SEQUENCE_NONE, " endpoint json" FILTERS "yes " },
 };
 
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
@@ -185,6 +135,19 @@ static bool is_given(const struct weir_cli_call *call, const struct weir_cli_opt
     return memcmp((const char *)call + option->offset, zero, size) != 0;
 }
 
+/* The first of the options given that choose letters; NULL: none. */
+static const char *filter_given(const struct weir_cli_call *call)
+{
+    for (const struct weir_cli_option *o = options; o->name != NULL; o++) {
+        char word[32];
+        snprintf(word, sizeof(word), " %s ", o->name);
+        if (is_given(call, o) && strstr(FILTERS, word) != NULL) {
+            return o->name;
+        }
+    }
+    return NULL;
+}
+
 /* Every option belongs to some actions only; a filter that were ignored would do harm. */
 static bool options_fit(const struct weir_cli_call *call, const struct action *action)
 {
@@ -209,13 +172,14 @@ static bool options_fit(const struct weir_cli_call *call, const struct action *a
 static bool sequence_fits(const struct weir_cli_call *call, const struct action *action)
 {
     const char *sequence = call->argument_count > 2 ? call->arguments[2] : NULL;
+    const char *chosen = filter_given(call);
     if (sequence == NULL && action->sequence == SEQUENCE_NEEDED) {
         weir_cli_fail("something is missing: weir dlq %s PIPELINE SEQUENCE", action->name);
     } else if (sequence != NULL && action->sequence == SEQUENCE_NONE) {
         weir_cli_fail("weir dlq %s takes no argument '%s': weir dlq %s PIPELINE", action->name,
                 sequence, action->name);
-    } else if (sequence != NULL && call->fingerprint != NULL) {
-        weir_cli_fail("weir dlq %s takes a sequence or --fingerprint, not both", action->name);
+    } else if (sequence != NULL && chosen != NULL) {
+        weir_cli_fail("weir dlq %s takes a sequence or --%s, not both", action->name, chosen);
     } else if (sequence != NULL &&
                (sequence[0] == '\0' || sequence[strspn(sequence, "0123456789")] != '\0')) {
         weir_cli_fail("a sequence is digits, as `weir dlq list` shows, not '%s'", sequence);
@@ -244,12 +208,11 @@ const struct weir_cli_command weir_cli_dlq = {
     .name = "dlq",
     .arguments = "list|show|redrive|skip|purge PIPELINE [SEQUENCE]",
     .help = "List a pipeline's dead letters, process them again, delete them",
-    .details =
-            "list      the letters, and how many of each kind of error\n"
-            "show      the letter with a sequence, whole\n"
-            "redrive   process all again, those of a fingerprint, or one; waits for the outcome\n"
-            "skip      delete the letter with a sequence\n"
-            "purge     delete all, or those of a fingerprint\n",
+    .details = "list      the letters, and how many of each kind of error\n"
+               "show      the letter with a sequence, whole\n"
+               "redrive   process them again, or the one with a sequence; waits for the outcome\n"
+               "skip      delete the letter with a sequence\n"
+               "purge     delete them\n",
     .options = options,
     .least = 2,
     .most = 3,

@@ -1,9 +1,12 @@
 #include "cli/dlq.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
 #include "value/ddbjson.h"
 #include "value/json.h"
 
-enum { BODY_MAX_BYTES = 1 << 20, TEXT_MAX_BYTES = 16 << 20, JSON_DEPTH = 128, NAMES_MAX = 1024 };
+enum { PATH_MAX_BYTES = 64 << 10, ANSWER_MAX_BYTES = 64 << 20, NAMES_MAX = 1024 };
 
 /* --- the pipeline ---------------------------------------------------------------------------- */
 
@@ -58,17 +61,19 @@ static enum weir_cli_exit read_status(const struct weir_cli_dlq *dlq, struct wei
         return unknown_pipeline(search);
     }
     struct weir_str at_end = weir_cli_member(arena, search->found, "at_end");
+    struct weir_str place = weir_cli_member(arena, search->found, "dead_letters");
     *ret_status = (struct weir_cli_pipeline_status){
-        .letters = weir_arena_str(arena, weir_cli_member(arena, search->found, "dead_letters")),
+        .table = weir_arena_str(arena, weir_cli_member(arena, place, "table")),
+        .keeps_letters = place.n > 0,
         .state = weir_arena_str(arena, weir_cli_member(arena, search->found, "state")),
         .reason = weir_arena_str(arena, weir_cli_member(arena, search->found, "reason")),
         .at_end = weir_str_eq(at_end, WEIR_STR("true")),
     };
-    struct weir_str letters = ret_status->letters;
-    if (letters.n > 0 && search_for(arena, answer, "tables", letters)->found.n == 0) {
+    struct weir_str table = ret_status->table;
+    if (table.n > 0 && search_for(arena, answer, "tables", table)->found.n == 0) {
         return weir_cli_fail("pipeline '%.*s' keeps its dead letters in table '%.*s', which is not "
                              "there; its key is { pipeline: S, sequence: S }",
-                WEIR_STR_ARG(dlq->pipeline), WEIR_STR_ARG(letters));
+                WEIR_STR_ARG(dlq->pipeline), WEIR_STR_ARG(table));
     }
     return WEIR_CLI_DONE;
 }
@@ -86,20 +91,138 @@ enum weir_cli_exit weir_cli_dlq_status(const struct weir_cli_dlq *dlq, struct we
     return code;
 }
 
+/* --- which letters ----------------------------------------------------------------------------
+ */
+
+/* Append a parameter to a query, encoded; nothing when it is empty. */
+static void add_parameter(struct weir_buf *query, const char *name, struct weir_str value)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    if (value.n == 0) {
+        return;
+    }
+    weir_buf_printf(query, "&%s=", name);
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] != '\0' && strchr(plain, value.p[i]) != NULL) {
+            weir_buf_byte(query, value.p[i]);
+        } else {
+            weir_buf_printf(query, "%%%02X", (unsigned char)value.p[i]);
+        }
+    }
+}
+
+/* Two digits of a time that are at most that. */
+static bool two_digits(const char *at, unsigned least, unsigned most)
+{
+    unsigned value = (unsigned)(at[0] - '0') * 10 + (unsigned)(at[1] - '0');
+    return value >= least && value <= most;
+}
+
+/* A time, or the beginning of one, as letters have it. */
+static bool is_time(struct weir_str text)
+{
+    static const char form[] = "0000-00-00T00:00:00.000";
+    size_t n = text.n;
+    bool right = n == 10 || n == 16 || n == 19 || n == sizeof(form) - 1;
+    for (size_t i = 0; right && i < n; i++) {
+        char c = text.p[i];
+        right = form[i] == '0' ? c >= '0' && c <= '9' : c == form[i];
+    }
+    return right && two_digits(text.p + 5, 1, 12) && two_digits(text.p + 8, 1, 31) &&
+           (n < 16 || (two_digits(text.p + 11, 0, 23) && two_digits(text.p + 14, 0, 59))) &&
+           (n < 19 || two_digits(text.p + 17, 0, 60));
+}
+
+/* A time, or how long ago: as a text that compares with the times of letters. */
+static enum weir_cli_exit add_time(struct weir_buf *query, const char *name, const char *given)
+{
+    static const char units[] = "smhd";
+    static const int64_t unit_ms[] = { 1000, 60000, 3600000, 86400000 };
+    enum { MOST = 100 * 366 }; /* of any unit; more makes no sense */
+    if (given == NULL) {
+        return WEIR_CLI_DONE;
+    }
+    struct weir_str text = weir_str_z(given);
+    uint64_t value = 0;
+    const char *unit = text.n > 1 ? strchr(units, text.p[text.n - 1]) : NULL;
+    if (unit != NULL && weir_str_to_u64(weir_str(text.p, text.n - 1), &value) && value <= MOST) {
+        char formatted[WEIR_TIME_TEXT];
+        struct weir_time time = weir_clock_wall(weir_clock_system());
+        time.ms -= (int64_t)value * unit_ms[unit - units];
+        weir_time_format(time.ms > 0 ? time : (struct weir_time){ 0 }, formatted);
+        add_parameter(query, name, weir_str_z(formatted));
+        return WEIR_CLI_DONE;
+    }
+    text.n -= text.n > 10 && text.p[text.n - 1] == 'Z';
+    if (!is_time(text)) {
+        weir_cli_fail("--%s is a time as in 2025-11-22 or 2025-11-22T08:15:00Z, or how long ago "
+                      "as in 90s, 15m, 2h, 7d, not '%s'",
+                name, given);
+        return WEIR_CLI_USAGE;
+    }
+    add_parameter(query, name, text);
+    return WEIR_CLI_DONE;
+}
+
+static enum weir_cli_exit add_key(struct weir_buf *query, const struct weir_cli_call *call)
+{
+    struct weir_arena arena;
+    struct weir_item key = { 0 };
+    struct weir_buf json;
+    if (call->key == NULL) {
+        return WEIR_CLI_DONE;
+    }
+    weir_arena_init(&arena);
+    weir_buf_init(&json, PATH_MAX_BYTES);
+    enum weir_cli_exit code = weir_cli_read_item(call, "--key", call->key, &arena, &key);
+    if (code == WEIR_CLI_DONE) {
+        weir_ddbjson_write_item(&json, key);
+        add_parameter(query, "key", weir_buf_view(&json));
+    }
+    weir_buf_fini(&json);
+    weir_arena_fini(&arena);
+    return code;
+}
+
+static enum weir_cli_exit read_filter(struct weir_cli_dlq *dlq)
+{
+    const struct weir_cli_call *call = dlq->call;
+    struct weir_buf query;
+    weir_buf_init(&query, PATH_MAX_BYTES);
+    add_parameter(
+            &query, "fingerprint", weir_str_z(call->fingerprint != NULL ? call->fingerprint : ""));
+    add_parameter(&query, "error", weir_str_z(call->error != NULL ? call->error : ""));
+    enum weir_cli_exit code = add_time(&query, "since", call->since);
+    if (code == WEIR_CLI_DONE) {
+        code = add_time(&query, "until", call->until);
+    }
+    if (code == WEIR_CLI_DONE) {
+        code = add_key(&query, call);
+    }
+    if (code == WEIR_CLI_DONE && query.overflow) {
+        code = weir_cli_fail("what chooses the letters is too long");
+    }
+    dlq->filter = weir_arena_str(&dlq->arena, weir_buf_view(&query));
+    weir_buf_fini(&query);
+    return code;
+}
+
 enum weir_cli_exit weir_cli_dlq_init(struct weir_cli_dlq *dlq, const struct weir_cli_call *call)
 {
     *dlq = (struct weir_cli_dlq){ .call = call, .pipeline = weir_str_z(call->arguments[1]) };
     weir_arena_init(&dlq->arena);
     struct weir_cli_pipeline_status status = { 0 };
-    enum weir_cli_exit code = weir_cli_dlq_status(dlq, &dlq->arena, &status);
-    if (code == WEIR_CLI_DONE && status.letters.n == 0) {
+    enum weir_cli_exit code = read_filter(dlq);
+    if (code == WEIR_CLI_DONE) {
+        code = weir_cli_dlq_status(dlq, &dlq->arena, &status);
+    }
+    if (code == WEIR_CLI_DONE && !status.keeps_letters) {
         weir_cli_fail("pipeline '%.*s' keeps no dead letters: it has no on_failure; add",
                 WEIR_STR_ARG(dlq->pipeline));
-        weir_cli_fail("  on_failure: { table: dead-letters }");
-        weir_cli_fail("to it, and to tables");
-        return weir_cli_fail("  dead-letters: { key: { pipeline: S, sequence: S } }");
+        weir_cli_fail("  on_failure: { queue: dead-letters }");
+        weir_cli_fail("to it, and to queues");
+        return weir_cli_fail("  dead-letters: {}");
     }
-    dlq->table = status.letters;
     return code;
 }
 
@@ -108,69 +231,61 @@ void weir_cli_dlq_fini(struct weir_cli_dlq *dlq)
     weir_arena_fini(&dlq->arena);
 }
 
-/* --- the letters ----------------------------------------------------------------------------- */
-
-static void add_condition(struct weir_buf *body, bool *first, const char *text)
+enum weir_cli_exit weir_cli_dlq_none(const struct weir_cli_dlq *dlq)
 {
-    weir_buf_z(body, *first ? ",\"FilterExpression\":\"" : " AND ");
-    weir_buf_z(body, text);
-    *first = false;
+    const struct weir_cli_call *call = dlq->call;
+    if (call->argument_count > 2) {
+        return weir_cli_fail("pipeline '%.*s' has no dead letter %s", WEIR_STR_ARG(dlq->pipeline),
+                call->arguments[2]);
+    }
+    if (call->fingerprint != NULL) {
+        return weir_cli_fail("pipeline '%.*s' has no dead letter with fingerprint %s",
+                WEIR_STR_ARG(dlq->pipeline), call->fingerprint);
+    }
+    return weir_cli_fail("pipeline '%.*s' has no such dead letter", WEIR_STR_ARG(dlq->pipeline));
 }
 
-static void add_value(struct weir_buf *body, const char *name, struct weir_str text)
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static bool take_data(void *arg, const struct weir_http_reply *reply, struct weir_str data)
 {
-    weir_buf_printf(body, "\"%s\":{\"S\":", name);
-    weir_json_write_string(body, text);
-    weir_buf_byte(body, '}');
+    struct weir_buf *answer = arg;
+    (void)reply;
+    weir_buf_str(answer, data);
+    return true;
 }
 
-static void add_filter_value(struct weir_buf *body, const char *name, const char *text)
+enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
+        const struct weir_cli_dlq_ask *ask, struct weir_buf *ret_answer)
 {
-    if (text != NULL) {
-        weir_buf_byte(body, ',');
-        add_value(body, name, weir_str_z(text));
+    struct weir_buf path;
+    struct weir_http_reply reply = { 0 };
+    weir_buf_init(&path, 2 * PATH_MAX_BYTES);
+    weir_buf_printf(&path, "%s?", ask->path);
+    if (ask->until.n > 0) { /* the first one counts */
+        add_parameter(&path, "until", ask->until);
     }
-}
-
-/* Records can be large, and only one of them is ever shown: they stay where they are. */
-static void write_query(struct weir_buf *body, const struct weir_cli_dlq *dlq,
-        const struct weir_cli_dlq_filter *filter, struct weir_str start)
-{
-    bool first = true;
-    weir_buf_z(body, "{\"TableName\":");
-    weir_json_write_string(body, dlq->table);
-    weir_buf_z(body,
-            ",\"ConsistentRead\":true,\"KeyConditionExpression\":\"#p = :p\","
-            "\"ProjectionExpression\":\"#p, #s, #e, #f, #a, #i, #n, #t, #k\","
-            "\"ExpressionAttributeNames\":{\"#p\":\"pipeline\",\"#s\":\"sequence\","
-            "\"#e\":\"error\",\"#f\":\"fingerprint\",\"#a\":\"failed_at\",\"#i\":\"event_id\","
-            "\"#n\":\"event_name\",\"#t\":\"table\",\"#k\":\"keys\"}");
-    if (filter->fingerprint != NULL) {
-        add_condition(body, &first, "#f = :f");
+    add_parameter(&path, "pipeline", dlq->pipeline);
+    add_parameter(&path, "sequence", ask->sequence);
+    weir_buf_str(&path, ask->filter);
+    add_parameter(&path, "after", ask->after);
+    weir_buf_z(&path, ask->stale ? "&stale=true" : "");
+    struct weir_cli_request request = {
+        .path = weir_buf_view(&path), .post = ask->post, .on_data = take_data, .arg = ret_answer
+    };
+    weir_buf_reset(ret_answer);
+    enum weir_cli_exit code = weir_cli_fetch(dlq->call, &request, &reply);
+    if (code == WEIR_CLI_DONE && reply.status != 200) {
+        code = weir_cli_refused(reply.status, weir_buf_view(ret_answer));
     }
-    if (filter->error != NULL) {
-        add_condition(body, &first, "contains(#e, :e)");
-    }
-    if (filter->since != NULL) {
-        add_condition(body, &first, "#a >= :a");
-    }
-    weir_buf_z(body, first ? "" : "\"");
-    weir_buf_z(body, ",\"ExpressionAttributeValues\":{");
-    add_value(body, ":p", dlq->pipeline);
-    add_filter_value(body, ":f", filter->fingerprint);
-    add_filter_value(body, ":e", filter->error);
-    add_filter_value(body, ":a", filter->since);
-    weir_buf_byte(body, '}');
-    if (start.n > 0) {
-        weir_buf_z(body, ",\"ExclusiveStartKey\":");
-        weir_buf_str(body, start);
-    }
-    weir_buf_byte(body, '}');
+    weir_http_reply_fini(&reply);
+    weir_buf_fini(&path);
+    return code;
 }
 
 /* A page on its way to the caller. */
 struct page {
-    enum weir_cli_exit (*each)(void *arg, struct weir_item letter, struct weir_str text);
+    enum weir_cli_exit (*each)(void *arg, struct weir_str letter);
     void *arg;
     enum weir_cli_exit code;
 };
@@ -178,112 +293,61 @@ struct page {
 static bool take_letter(void *arg, struct weir_str text)
 {
     struct page *page = arg;
-    struct weir_arena arena;
-    struct weir_json json;
-    struct weir_item letter = { 0 };
-    struct weir_err err = { 0 };
-    weir_arena_init(&arena);
-    weir_json_init(&json, text, &arena, JSON_DEPTH);
-    if (weir_ddbjson_read_item(&json, weir_json_next(&json), &letter, &err) == WEIR_OK) {
-        page->code = page->each(page->arg, letter, text);
-    } else {
-        page->code = weir_cli_fail("the answer holds no item: %s", err.msg);
-    }
-    weir_arena_fini(&arena);
+    page->code = page->each(page->arg, text);
     return page->code == WEIR_CLI_DONE;
 }
 
-enum weir_cli_exit weir_cli_dlq_each(const struct weir_cli_dlq *dlq,
-        const struct weir_cli_dlq_filter *filter,
-        enum weir_cli_exit (*each)(void *arg, struct weir_item letter, struct weir_str text),
-        void *arg)
+enum weir_cli_exit weir_cli_dlq_each(const struct weir_cli_dlq *dlq, struct weir_str filter,
+        enum weir_cli_exit (*each)(void *arg, struct weir_str letter), void *arg)
 {
     struct page page = { .each = each, .arg = arg };
+    struct weir_cli_dlq_ask ask = { .path = "/v1/dead-letters", .filter = filter };
     struct weir_arena arena;
-    struct weir_buf body;
-    struct weir_str start = { 0 };
+    struct weir_buf answer;
     weir_arena_init(&arena);
-    weir_buf_init(&body, BODY_MAX_BYTES);
+    weir_buf_init(&answer, ANSWER_MAX_BYTES);
     do {
-        struct weir_http_reply reply = { 0 };
-        weir_buf_reset(&body);
-        write_query(&body, dlq, filter, start);
-        weir_arena_reset(&arena);
-        struct weir_cli_request request = { .operation = WEIR_STR("Query"),
-            .body = weir_buf_view(&body) };
-        page.code = weir_cli_fetch(dlq->call, &request, &reply);
+        page.code = weir_cli_dlq_fetch(dlq, &ask, &answer);
         if (page.code == WEIR_CLI_DONE) {
-            struct weir_str answer = weir_buf_view(&reply.body);
-            weir_cli_each(weir_cli_member(&arena, answer, "Items"), take_letter, &page);
-            start = weir_arena_str(&arena, weir_cli_member(&arena, answer, "LastEvaluatedKey"));
+            struct weir_str text = weir_buf_view(&answer);
+            weir_arena_reset(&arena);
+            weir_cli_each(weir_cli_member(&arena, text, "letters"), take_letter, &page);
+            ask.after = weir_arena_str(&arena, weir_cli_member(&arena, text, "next"));
         }
-        weir_http_reply_fini(&reply);
-    } while (page.code == WEIR_CLI_DONE && start.n > 0);
-    weir_buf_fini(&body);
+    } while (page.code == WEIR_CLI_DONE && ask.after.n > 0);
+    weir_buf_fini(&answer);
     weir_arena_fini(&arena);
     return page.code;
 }
 
-static enum weir_cli_exit count_letter(void *arg, struct weir_item letter, struct weir_str text)
+static enum weir_cli_exit count_letter(void *arg, struct weir_str letter)
 {
     uint64_t *count = arg;
     (void)letter;
-    (void)text;
     (*count)++;
     return WEIR_CLI_DONE;
 }
 
-enum weir_cli_exit weir_cli_dlq_count(const struct weir_cli_dlq *dlq,
-        const struct weir_cli_dlq_filter *filter, uint64_t *ret_count)
+enum weir_cli_exit weir_cli_dlq_count(
+        const struct weir_cli_dlq *dlq, struct weir_str filter, uint64_t *ret_count)
 {
     *ret_count = 0;
     return weir_cli_dlq_each(dlq, filter, count_letter, ret_count);
 }
 
-struct weir_str weir_cli_letter_text(struct weir_item letter, struct weir_str name)
+struct weir_str weir_cli_dlq_text(struct weir_arena *arena, struct weir_str text, size_t most)
 {
-    struct weir_value value = weir_item_get(letter, name);
-    return value.type == WEIR_TYPE_S ? weir_value_str(value) : WEIR_STR("");
-}
-
-/* What records bring along must not steer a terminal. */
-static struct weir_str printable(struct weir_arena *arena, struct weir_str text)
-{
-    char *copy = weir_arena_alloc(arena, text.n + 1);
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        copy[i] = c < ' ' || c == 0x7f ? ' ' : text.p[i];
-    }
-    return weir_str(copy, text.n);
-}
-
-struct weir_str weir_cli_dlq_text(struct weir_arena *arena, struct weir_value value, size_t most)
-{
-    struct weir_buf out;
-    weir_buf_init(&out, TEXT_MAX_BYTES);
-    if (value.type == WEIR_TYPE_S) {
-        weir_buf_str(&out, weir_value_str(value));
-    } else if (value.type != WEIR_TYPE_ABSENT) {
-        weir_ddbjson_write_plain_value(&out, value);
-    }
-    struct weir_str text = weir_buf_view(&out);
     bool cut = text.n > most;
     text.n = cut ? most : text.n;
     while (cut && text.n > 0 && ((unsigned char)text.p[text.n] & 0xc0) == 0x80) {
         text.n--;
     }
-    text = weir_arena_printf(
-            arena, "%.*s%s", WEIR_STR_ARG(printable(arena, text)), cut ? "..." : "");
-    weir_buf_fini(&out);
-    return text;
-}
-
-void weir_cli_dlq_key(
-        const struct weir_cli_dlq *dlq, struct weir_buf *body, struct weir_str sequence)
-{
-    weir_buf_byte(body, '{');
-    add_value(body, "pipeline", dlq->pipeline);
-    weir_buf_byte(body, ',');
-    add_value(body, "sequence", sequence);
-    weir_buf_byte(body, '}');
+    struct weir_str shown =
+            weir_arena_printf(arena, "%.*s%s", WEIR_STR_ARG(text), cut ? "..." : "");
+    char *copy = weir_arena_alloc(arena, shown.n + 1);
+    for (size_t i = 0; i < shown.n; i++) {
+        unsigned char c = (unsigned char)shown.p[i];
+        copy[i] = c < ' ' || c == 0x7f ? ' ' : shown.p[i];
+    }
+    return weir_str(copy, shown.n);
 }

@@ -3,35 +3,28 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "cli/dlq.h"
 
 enum {
-    CALL_LETTERS = 1000, /* what one call without a sequence takes at most */
     FIRST_PAUSE_MS = 5,
     LONGEST_PAUSE_MS = 200,
     BLOCKED_LIMIT_MS = 1000, /* so long blocked, it will not end soon */
     WAIT_LIMIT_MS = 60 * 1000,
-    PATH_MAX_BYTES = 64 << 10,
     ANSWER_MAX_BYTES = 1 << 20,
 };
 
 struct redrive {
     const struct weir_cli_dlq *dlq;
+    struct weir_arena arena;
     uint64_t given;
     uint64_t stale;
-    bool settled; /* the pipeline has dealt with what it was given */
+    uint64_t taken;
+    uint64_t refused;
+    struct weir_str reason; /* that the last one was refused for */
+    bool settled;           /* the pipeline has dealt with what it was given */
 };
 
 /* --- one call -------------------------------------------------------------------------------- */
-
-static bool take_data(void *arg, const struct weir_http_reply *reply, struct weir_str data)
-{
-    struct weir_buf *answer = arg;
-    (void)reply;
-    weir_buf_str(answer, data);
-    return true;
-}
 
 static uint64_t number_of(struct weir_arena *arena, struct weir_str answer, const char *name)
 {
@@ -39,41 +32,33 @@ static uint64_t number_of(struct weir_arena *arena, struct weir_str answer, cons
     return weir_str_to_u64(weir_cli_member(arena, answer, name), &value) ? value : 0;
 }
 
-/* Give one letter, or with an empty sequence the first ones. gone_is_right: somebody else may
- * have dealt with the letter since it was listed. */
-static enum weir_cli_exit give(
-        struct redrive *redrive, struct weir_str sequence, bool gone_is_right, uint64_t *ret_count)
+static struct weir_str text_of(struct weir_arena *arena, struct weir_str answer, const char *name)
 {
-    struct weir_arena arena;
-    struct weir_buf path;
-    struct weir_buf answer;
-    struct weir_http_reply reply = { 0 };
-    weir_arena_init(&arena);
-    weir_buf_init(&path, PATH_MAX_BYTES);
-    weir_buf_init(&answer, ANSWER_MAX_BYTES);
-    weir_buf_printf(&path, "/v1/redrive?pipeline=%.*s", WEIR_STR_ARG(redrive->dlq->pipeline));
-    if (sequence.n > 0) {
-        weir_buf_printf(&path, "&sequence=%.*s", WEIR_STR_ARG(sequence));
+    return weir_arena_str(arena, weir_cli_member(arena, answer, name));
+}
+
+/* Give some letters, and note where to go on. */
+static enum weir_cli_exit give(struct redrive *redrive, struct weir_cli_dlq_ask *ask)
+{
+    struct weir_buf buf;
+    weir_buf_init(&buf, ANSWER_MAX_BYTES);
+    enum weir_cli_exit code = weir_cli_dlq_fetch(redrive->dlq, ask, &buf);
+    if (code == WEIR_CLI_DONE) {
+        struct weir_arena *arena = &redrive->arena;
+        struct weir_str answer = weir_buf_view(&buf);
+        redrive->given += number_of(arena, answer, "given");
+        redrive->stale += number_of(arena, answer, "stale");
+        redrive->taken += number_of(arena, answer, "taken");
+        uint64_t refused = number_of(arena, answer, "refused");
+        redrive->refused += refused;
+        redrive->reason = refused > 0 ? text_of(arena, answer, "reason") : redrive->reason;
+        /* What fails again from now on is not given once more. */
+        ask->until = ask->until.n > 0 || redrive->dlq->call->until != NULL
+                             ? ask->until
+                             : text_of(arena, answer, "time");
+        ask->after = text_of(arena, answer, "next");
     }
-    weir_buf_z(&path, redrive->dlq->call->stale ? "&stale=true" : "");
-    struct weir_cli_request request = {
-        .path = weir_buf_view(&path), .post = true, .on_data = take_data, .arg = &answer
-    };
-    enum weir_cli_exit code = weir_cli_fetch(redrive->dlq->call, &request, &reply);
-    *ret_count = 0;
-    if (code == WEIR_CLI_DONE && reply.status == 200) {
-        uint64_t given = number_of(&arena, weir_buf_view(&answer), "given");
-        uint64_t stale = number_of(&arena, weir_buf_view(&answer), "stale");
-        redrive->given += given;
-        redrive->stale += stale;
-        *ret_count = given + stale;
-    } else if (code == WEIR_CLI_DONE && !(reply.status == 404 && gone_is_right)) {
-        code = weir_cli_refused(reply.status, weir_buf_view(&answer));
-    }
-    weir_http_reply_fini(&reply);
-    weir_buf_fini(&answer);
-    weir_buf_fini(&path);
-    weir_arena_fini(&arena);
+    weir_buf_fini(&buf);
     return code;
 }
 
@@ -122,109 +107,63 @@ static enum weir_cli_exit settle(struct redrive *redrive)
     return code;
 }
 
-/* --- many letters -------------------------------------------------------------------------------
+/* --- all of them --------------------------------------------------------------------------------
  */
-
-/* Letters one by one. Sequences are texts in the arena. */
-struct list {
-    struct weir_arena arena;
-    struct weir_str *all;
-    size_t count;
-    size_t capacity;
-};
-
-static enum weir_cli_exit add_letter(void *arg, struct weir_item letter, struct weir_str text)
-{
-    struct list *list = arg;
-    (void)text;
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity > 0 ? 2 * list->capacity : CALL_LETTERS;
-        list->all = weir_realloc(list->all, list->capacity, sizeof(list->all[0]));
-    }
-    list->all[list->count++] =
-            weir_arena_str(&list->arena, weir_cli_letter_text(letter, WEIR_STR("sequence")));
-    return WEIR_CLI_DONE;
-}
 
 /* Not all at once: the pipeline holds in memory what it is given. */
-static enum weir_cli_exit give_each(
-        struct redrive *redrive, const struct weir_str *sequences, size_t count)
+static enum weir_cli_exit give_all(struct redrive *redrive)
 {
+    const struct weir_cli_call *call = redrive->dlq->call;
+    bool one = call->argument_count > 2;
+    struct weir_cli_dlq_ask ask = {
+        .path = "/v1/redrive",
+        .post = true,
+        .sequence = one ? weir_str_z(call->arguments[2]) : WEIR_STR(""),
+        .filter = one ? WEIR_STR("") : redrive->dlq->filter,
+        .stale = call->stale,
+    };
     enum weir_cli_exit code = WEIR_CLI_DONE;
-    redrive->settled = true;
-    for (size_t i = 0; code == WEIR_CLI_DONE && redrive->settled && i < count; i++) {
-        uint64_t dealt = 0;
-        code = give(redrive, sequences[i], true, &dealt);
-        if (code == WEIR_CLI_DONE && ((i + 1) % CALL_LETTERS == 0 || i + 1 == count)) {
-            code = settle(redrive);
-        }
-    }
-    return code;
-}
-
-/*
- * A call takes the first thousand. While all of them go away, the next call takes the next
- * thousand; when some stay it would take those again, so the rest goes one by one.
- */
-static enum weir_cli_exit give_all(struct redrive *redrive, const struct list *list)
-{
-    size_t done = 0;
-    enum weir_cli_exit code = WEIR_CLI_DONE;
-    redrive->settled = true;
-    while (code == WEIR_CLI_DONE && redrive->settled && done < list->count) {
-        uint64_t left = 0;
-        uint64_t dealt = 0;
-        code = give(redrive, WEIR_STR(""), false, &dealt);
+    do {
+        code = give(redrive, &ask);
         if (code == WEIR_CLI_DONE) {
             code = settle(redrive);
         }
-        if (code != WEIR_CLI_DONE || dealt < CALL_LETTERS) {
-            break;
-        }
-        done += CALL_LETTERS;
-        if (done < list->count && redrive->settled) {
-            struct weir_cli_dlq_filter all = { 0 };
-            code = weir_cli_dlq_count(redrive->dlq, &all, &left);
-            if (code == WEIR_CLI_DONE && left > list->count - done) {
-                return give_each(redrive, list->all + done, list->count - done);
-            }
-        }
-    }
-    return code;
+    } while (code == WEIR_CLI_DONE && redrive->settled && ask.after.n > 0);
+    uint64_t found = redrive->given + redrive->stale + redrive->taken + redrive->refused;
+    bool chosen = one || redrive->dlq->filter.n > 0;
+    return code == WEIR_CLI_DONE && found == 0 && chosen ? weir_cli_dlq_none(redrive->dlq) : code;
 }
 
-static enum weir_cli_exit give_matching(struct redrive *redrive)
+static void explain(const struct redrive *redrive)
 {
-    const char *fingerprint = redrive->dlq->call->fingerprint;
-    struct weir_cli_dlq_filter filter = { .fingerprint = fingerprint };
-    struct list list = { 0 };
-    weir_arena_init(&list.arena);
-    enum weir_cli_exit code = weir_cli_dlq_each(redrive->dlq, &filter, add_letter, &list);
-    if (code == WEIR_CLI_DONE && list.count == 0 && fingerprint != NULL) {
-        code = weir_cli_fail("pipeline '%.*s' has no dead letter with fingerprint %s",
-                WEIR_STR_ARG(redrive->dlq->pipeline), fingerprint);
-    } else if (code == WEIR_CLI_DONE) {
-        code = fingerprint != NULL ? give_each(redrive, list.all, list.count)
-                                   : give_all(redrive, &list);
+    if (redrive->stale > 0) {
+        printf("stale: the item has changed since; --stale processes the old version all the "
+               "same\n");
     }
-    weir_free(list.all);
-    weir_arena_fini(&list.arena);
-    return code;
+    if (redrive->taken > 0) {
+        printf("%llu left alone: somebody has received the message from the queue\n",
+                (unsigned long long)redrive->taken);
+    }
+    if (redrive->refused > 0) {
+        printf("%llu left alone: %.*s\n", (unsigned long long)redrive->refused,
+                WEIR_STR_ARG(redrive->reason));
+    }
 }
 
 static enum weir_cli_exit report(const struct redrive *redrive)
 {
-    struct weir_cli_dlq_filter all = { 0 };
     uint64_t left = 0;
-    enum weir_cli_exit code = weir_cli_dlq_count(redrive->dlq, &all, &left);
+    enum weir_cli_exit code = weir_cli_dlq_count(redrive->dlq, WEIR_STR(""), &left);
     if (code != WEIR_CLI_DONE) {
         return code;
     }
     unsigned long long given = redrive->given;
     unsigned long long stale = redrive->stale;
+    unsigned long long alone = redrive->taken + redrive->refused;
     if (redrive->dlq->call->json) {
-        printf("{\"given\":%llu,\"stale\":%llu,\"remaining\":%llu,\"at_end\":%s}\n", given, stale,
-                (unsigned long long)left, redrive->settled ? "true" : "false");
+        printf("{\"given\":%llu,\"stale\":%llu,\"left_alone\":%llu,\"remaining\":%llu,"
+               "\"at_end\":%s}\n",
+                given, stale, alone, (unsigned long long)left, redrive->settled ? "true" : "false");
         return WEIR_CLI_DONE;
     }
     printf("%llu given, %llu stale; ", given, stale);
@@ -233,31 +172,20 @@ static enum weir_cli_exit report(const struct redrive *redrive)
     } else {
         printf("%llu letter%s\n", (unsigned long long)left, left == 1 ? " remains" : "s remain");
     }
-    if (stale > 0) {
-        printf("stale: the item has changed since; --stale processes the old version all the "
-               "same\n");
-    }
+    explain(redrive);
     return WEIR_CLI_DONE;
 }
 
 enum weir_cli_exit weir_cli_dlq_redrive(const struct weir_cli_dlq *dlq)
 {
-    const struct weir_cli_call *call = dlq->call;
     struct redrive redrive = { .dlq = dlq };
-    enum weir_cli_exit code = WEIR_CLI_DONE;
-    if (call->argument_count > 2) {
-        uint64_t dealt = 0;
-        code = give(&redrive, weir_str_z(call->arguments[2]), false, &dealt);
-        if (code == WEIR_CLI_DONE) {
-            code = settle(&redrive);
-        }
-    } else {
-        code = give_matching(&redrive);
-    }
+    weir_arena_init(&redrive.arena);
+    enum weir_cli_exit code = give_all(&redrive);
     /* What was given is told also when the pipeline then got stuck. */
     if (code == WEIR_CLI_DONE || redrive.given + redrive.stale > 0) {
         enum weir_cli_exit told = report(&redrive);
         code = code == WEIR_CLI_DONE ? told : code;
     }
+    weir_arena_fini(&redrive.arena);
     return code;
 }

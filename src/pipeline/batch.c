@@ -18,6 +18,7 @@ void weir_batch_begin(struct batch *batch)
     batch->last = &batch->first;
     batch->table_count = 0;
     batch->queue_count = 0;
+    batch->settled = NULL;
 }
 
 void weir_batch_end(struct batch *batch)

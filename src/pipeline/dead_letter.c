@@ -1,18 +1,20 @@
 /*
- * Dead letters: a record that a pipeline cannot process is kept, whole, with the reason, in a
- * table of the user's. It is written in the transaction that leaves the record out, so it is
- * there exactly when the pipeline has gone on without it.
+ * Where dead letters go: a table or a queue of the user's. The letter is written by the
+ * transaction that leaves the record out, so it is there exactly when the pipeline has gone on
+ * without it; a record that came back from a letter is processed by the transaction that takes
+ * the letter away.
  *
- * The table's key is { pipeline: S, sequence: S }: letters of a pipeline stand in the order of
- * the changes they are about, and a letter that is written again replaces itself.
+ * A table's key is { pipeline: S, sequence: S }: letters of a pipeline stand in the order of the
+ * changes they are about, and a letter that is written again replaces itself.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "pipeline/pipeline_int.h"
+#include "value/json.h"
 
-enum { FINGERPRINT_TEXT = 17 };
+enum { FINGERPRINT_TEXT = 17, SECONDS_TEXT = 19, JSON_MAX_BYTES = 64 * 1024 * 1024 };
 
 static const struct weir_str key_names[] = { { "pipeline", 8 }, { "sequence", 8 } };
 
@@ -25,132 +27,265 @@ bool weir_dead_letter_fits(const struct weir_table *table)
            weir_str_eq(key->sort[0].name, key_names[1]);
 }
 
-/* The same for errors that differ in numbers and quoted values only. */
-static void fingerprint(const char *error, char text[static FINGERPRINT_TEXT])
+/* --- letters of records --------------------------------------------------------------------- */
+
+/* Append a text without what differs between failures that are alike: numbers, quoted parts. */
+static void add_plain(struct weir_buf *buf, const char *text)
 {
-    char plain[sizeof(((struct weir_err *)0)->msg)];
-    size_t n = 0;
-    bool quoted = false;
-    for (const char *c = error; *c != '\0'; c++) {
-        bool quote = *c == '\'' || *c == '"';
-        quoted = quote ? !quoted : quoted;
-        if (!quoted && !quote && !(*c >= '0' && *c <= '9')) {
-            plain[n++] = *c;
+    char quote = '\0';
+    for (const char *c = text; *c != '\0'; c++) {
+        bool mark = *c == '\'' || *c == '"';
+        if (mark && (quote == '\0' || quote == *c)) {
+            quote = quote == '\0' ? *c : '\0';
+        } else if (quote == '\0' && !(*c >= '0' && *c <= '9')) {
+            weir_buf_byte(buf, *c);
         }
     }
-    snprintf(text, FINGERPRINT_TEXT, "%016llx", (unsigned long long)weir_hash64(0, plain, n));
 }
 
-static void put_text(struct weir_item_builder *builder, const char *name, const char *text)
+static struct weir_str fingerprint(struct weir_lane *lane, const struct queued *queued)
 {
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_s(builder, weir_str_z(text));
+    struct weir_buf buf;
+    weir_buf_init(&buf, 4096);
+    weir_buf_str(&buf, lane->pipeline->model->name);
+    weir_buf_byte(&buf, '\n');
+    weir_buf_str(&buf, queued->step);
+    weir_buf_byte(&buf, '\n');
+    add_plain(&buf, queued->err.msg);
+    struct weir_str plain = weir_buf_view(&buf);
+    unsigned long long hash = weir_hash64(0, plain.p, plain.n);
+    weir_buf_fini(&buf);
+    return weir_arena_printf(&lane->arena, "%016llx", hash);
 }
 
-static void put_keys(struct weir_item_builder *builder, struct weir_item keys)
+/* The event that a function would have been called with. */
+static struct weir_str payload(struct weir_lane *lane, const struct weir_record *record)
 {
-    weir_item_name(builder, WEIR_STR("keys"));
-    weir_item_open(builder, WEIR_TYPE_M);
-    for (size_t i = 0; i < weir_item_count(keys); i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(keys, i, &name);
-        weir_item_name(builder, name);
-        weir_item_value(builder, value);
-    }
-    weir_item_close(builder);
-}
-
-/* A record of two images of 400 KiB is larger than an item may be: then without the old one. */
-static struct weir_str record_text(struct weir_lane *lane, const struct weir_record *record)
-{
-    struct weir_record shown = *record;
     struct weir_buf json;
-    weir_buf_init(&json, WEIR_ITEM_MAX_BYTES - 64 * 1024);
-    weir_record_write(&json, &shown, WEIR_RECORD_LAMBDA);
-    if (json.overflow) {
-        weir_buf_reset(&json);
-        shown.old_image = (struct weir_item){ 0 };
-        weir_record_write(&json, &shown, WEIR_RECORD_LAMBDA);
-    }
-    if (json.overflow) {
-        weir_buf_reset(&json);
-        shown.new_image = (struct weir_item){ 0 };
-        weir_record_write(&json, &shown, WEIR_RECORD_LAMBDA);
-    }
+    weir_buf_init(&json, JSON_MAX_BYTES);
+    weir_buf_z(&json, "{\"Records\":[");
+    weir_record_write(&json, record, WEIR_RECORD_LAMBDA);
+    weir_buf_z(&json, "]}");
     struct weir_str text = weir_arena_str(&lane->arena, weir_buf_view(&json));
     weir_buf_fini(&json);
     return text;
 }
 
-static enum weir_rc make_letter(struct weir_lane *lane, const struct queued *queued,
-        struct weir_item *ret_item, struct weir_err *err)
+static struct weir_str condition_name(enum weir_condition condition)
 {
-    const struct weir_record *record = &queued->record;
-    char sequence[WEIR_SEQUENCE_TEXT];
-    char event_id[WEIR_EVENT_ID_TEXT];
-    char failed_at[WEIR_TIME_TEXT];
-    char print[FINGERPRINT_TEXT];
-    weir_sequence_format(record->pos, sequence);
-    weir_record_event_id(record, event_id);
-    weir_time_format(weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop)), failed_at);
-    fingerprint(queued->err.msg, print);
-    struct weir_item_builder *builder = weir_item_begin(&lane->arena);
-    weir_item_name(builder, key_names[0]);
-    weir_item_s(builder, lane->pipeline->model->name);
-    put_text(builder, "sequence", sequence);
-    put_text(builder, "error", queued->err.msg);
-    put_text(builder, "fingerprint", print);
-    put_text(builder, "failed_at", failed_at);
-    put_text(builder, "event_id", event_id);
-    put_text(builder, "event_name", weir_event_name(record->event));
-    weir_item_name(builder, WEIR_STR("table"));
-    weir_item_s(builder, record->source->table);
-    put_keys(builder, record->keys);
-    weir_item_name(builder, WEIR_STR("record"));
-    weir_item_s(builder, record_text(lane, record));
-    return weir_item_finish(builder, ret_item, err);
+    switch (condition) {
+    case WEIR_CONDITION_RECORD:
+        break;
+    case WEIR_CONDITION_RETRIES:
+        return WEIR_STR("RetryAttemptsExhausted");
+    case WEIR_CONDITION_AGE:
+        return WEIR_STR("RecordAgeExceeded");
+    }
+    return WEIR_STR("RecordRejected");
 }
 
-enum weir_rc weir_dead_letter_put(
-        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+static struct weir_letter letter_of(struct weir_lane *lane, const struct queued *queued)
+{
+    const struct weir_pipelines *all = lane->pipeline->all;
+    const struct weir_record *record = &queued->record;
+    const struct weir_table *table = lane->shard->source->table;
+    struct weir_arena *arena = &lane->arena;
+    struct weir_str name = lane->pipeline->model->name;
+    char sequence[WEIR_SEQUENCE_TEXT];
+    char event_id[WEIR_EVENT_ID_TEXT];
+    char request_id[WEIR_UUID_TEXT];
+    char shard_id[WEIR_SHARD_ID_TEXT];
+    char failed_at[WEIR_TIME_TEXT];
+    char arrived[WEIR_TIME_TEXT];
+    weir_sequence_format(record->pos, sequence);
+    weir_record_event_id(record, event_id);
+    weir_random_uuid(&lane->pipeline->all->random, request_id);
+    weir_shard_id_format(table->stream_created, table->space, record->shard, shard_id);
+    weir_time_format(weir_clock_wall(weir_loop_clock(all->loop)), failed_at);
+    weir_time_format(record->created, arrived);
+    return (struct weir_letter){
+        .pipeline = name,
+        .sequence = weir_arena_str(arena, weir_str_z(sequence)),
+        .request_id = weir_arena_str(arena, weir_str_z(request_id)),
+        .function_arn = weir_arena_printf(arena, "arn:aws:lambda:%.*s:%.*s:function:%.*s",
+                WEIR_STR_ARG(record->source->region),
+                WEIR_STR_ARG(weir_queues_account(all->queues)), WEIR_STR_ARG(name)),
+        .condition = condition_name(queued->condition),
+        .attempts = queued->attempts,
+        .timestamp = weir_arena_str(arena, weir_str_z(failed_at)),
+        .shard_id = weir_arena_str(arena, weir_str_z(shard_id)),
+        .arrived = weir_arena_printf(arena, "%.*sZ", SECONDS_TEXT, arrived),
+        .stream_arn = record->source->stream_arn,
+        .step = queued->step,
+        .error = weir_str_z(queued->err.msg),
+        .fingerprint = fingerprint(lane, queued),
+        .event_id = weir_arena_str(arena, weir_str_z(event_id)),
+        .event_name = weir_str_z(weir_event_name(record->event)),
+        .table = record->source->table,
+        .keys = record->keys,
+        .payload = payload(lane, record),
+    };
+}
+
+/*
+ * Make a letter smaller, for a place that is too small for all of it: without the old image,
+ * then without the new one. False: there is nothing left to take away.
+ */
+static bool reduce(struct weir_lane *lane, const struct queued *queued, struct weir_letter *letter)
+{
+    struct weir_record rest = queued->record;
+    bool had_old = !letter->incomplete && rest.old_image.n > 0;
+    rest.old_image = (struct weir_item){ 0 };
+    if (!had_old) {
+        rest.new_image = (struct weir_item){ 0 };
+    }
+    struct weir_str smaller = payload(lane, &rest);
+    bool is_smaller = smaller.n < letter->payload.n;
+    letter->payload = smaller;
+    letter->incomplete = true;
+    return is_smaller;
+}
+
+/* --- into a table -------------------------------------------------------------------------- */
+
+/* The letters' table. Errors: WEIR_E_NOT_FOUND, WEIR_E_INVALID (its key). */
+static enum weir_rc letters_table(
+        struct weir_lane *lane, const struct weir_table **ret_table, struct weir_err *err)
 {
     struct weir_str name = lane->pipeline->model->dead_letters;
-    const struct weir_table *table = NULL;
-    struct weir_item item;
-    struct weir_str key;
-    enum weir_rc rc = weir_lane_table(lane, name, &table, err);
-    if (rc == WEIR_OK && !weir_dead_letter_fits(table)) {
+    enum weir_rc rc = weir_lane_table(lane, name, ret_table, err);
+    if (rc == WEIR_OK && !weir_dead_letter_fits(*ret_table)) {
         rc = weir_fail(err, WEIR_E_INVALID,
                 "table %.*s cannot hold dead letters: its key must be { pipeline: S, sequence: S }",
                 WEIR_STR_ARG(name));
     }
-    if (rc == WEIR_OK) {
-        rc = make_letter(lane, queued, &item, err);
+    return rc;
+}
+
+static enum weir_rc put_item(struct weir_lane *lane, struct queued *queued,
+        struct weir_letter *letter, struct weir_err *err)
+{
+    const struct weir_table *table = NULL;
+    struct weir_item item = { 0 };
+    struct weir_str key;
+    enum weir_rc rc = letters_table(lane, &table, err);
+    bool fits = false;
+    while (rc == WEIR_OK && !fits) {
+        rc = weir_letter_to_item(letter, &lane->arena, &item, err);
+        fits = rc == WEIR_OK && weir_item_size(item) <= WEIR_ITEM_MAX_BYTES;
+        fits = fits || !reduce(lane, queued, letter);
     }
     if (rc == WEIR_OK) {
         rc = weir_table_key(table, item, &lane->arena, &key, err);
     }
-    if (rc != WEIR_OK) {
-        return weir_fail_in(err, rc, "dead letter: ");
-    }
     struct weir_event event = { .record = &queued->record };
-    return weir_lane_put_item(lane, event, table, key, item, err);
+    return rc == WEIR_OK ? weir_lane_put_item(lane, event, table, key, item, err) : rc;
 }
 
-/* Take away the letter of a record that is through; one that failed again has replaced it. */
-static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+/* --- into a queue -------------------------------------------------------------------------- */
+
+static struct weir_str digest_text(struct weir_arena *arena, struct weir_str text)
 {
-    const struct weir_table *table = NULL;
-    if (queued->failed && !weir_queued_was_skipped(queued)) {
-        return WEIR_OK;
-    }
-    enum weir_rc rc = weir_lane_table(lane, lane->pipeline->model->dead_letters, &table, err);
+    unsigned char digest[WEIR_SHA256_BYTES];
+    char *hex = weir_arena_alloc(arena, 2 * sizeof(digest) + 1);
+    weir_sha256(text.p, text.n, digest);
+    weir_hex(digest, sizeof(digest), hex);
+    return weir_str_z(hex);
+}
+
+static struct weir_str letter_json(struct weir_lane *lane, const struct weir_letter *letter)
+{
+    struct weir_buf json;
+    weir_buf_init(&json, JSON_MAX_BYTES);
+    weir_letter_write(&json, letter);
+    struct weir_str text = weir_message_json(&lane->arena, weir_buf_view(&json));
+    weir_buf_fini(&json);
+    return text;
+}
+
+static enum weir_rc put_message(struct weir_lane *lane, struct queued *queued,
+        struct weir_letter *letter, struct weir_err *err)
+{
+    const struct weir_queue *queue = NULL;
+    enum weir_rc rc = weir_lane_queue(lane, lane->pipeline->model->dead_letters, &queue, err);
     if (rc != WEIR_OK) {
-        return weir_fail_in(err, rc, "dead letter: ");
+        return rc;
+    }
+    struct weir_message message = { .body = letter_json(lane, letter) };
+    while (message.body.n > queue->max_bytes && reduce(lane, queued, letter)) {
+        message.body = letter_json(lane, letter);
+    }
+    if (queue->fifo) {
+        message.group = digest_text(&lane->arena, queued->key);
+        message.dedup = letter->request_id;
     }
     struct weir_event event = { .record = &queued->record };
+    return weir_lane_send(lane, event, queue, &message, NULL, err);
+}
+
+/* --- letters that come and go -------------------------------------------------------------- */
+
+static enum weir_rc put_letter(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    struct weir_letter letter = letter_of(lane, queued);
+    switch (lane->pipeline->model->dead_letters_in) {
+    case WEIR_LETTERS_NOWHERE:
+        break;
+    case WEIR_LETTERS_TABLE:
+        return put_item(lane, queued, &letter, err);
+    case WEIR_LETTERS_QUEUE:
+        return put_message(lane, queued, &letter, err);
+    }
+    return WEIR_OK;
+}
+
+/*
+ * Take the letter away that a record came back from. *ret_gone: it is not there any more, so
+ * somebody else has dealt with it.
+ */
+static enum weir_rc take_item(
+        struct weir_lane *lane, struct queued *queued, bool *ret_gone, struct weir_err *err)
+{
+    const struct weir_table *table = NULL;
+    struct weir_item item = { 0 };
     struct weir_item none = { 0 };
-    return weir_lane_put_item(lane, event, table, queued->token, none, err);
+    enum weir_rc rc = letters_table(lane, &table, err);
+    if (rc == WEIR_OK) {
+        rc = weir_lane_get_item(lane, table, queued->token, &item, err);
+    }
+    *ret_gone = item.n == 0;
+    struct weir_event event = { .record = &queued->record };
+    return rc == WEIR_OK && !*ret_gone
+                   ? weir_lane_put_item(lane, event, table, queued->token, none, err)
+                   : rc;
+}
+
+static enum weir_rc take_message(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    const struct weir_queue *queue = NULL;
+    enum weir_rc rc = weir_lane_queue(lane, lane->pipeline->model->dead_letters, &queue, err);
+    return rc == WEIR_OK ? weir_lane_settle_message(lane, queued, queue, err) : rc;
+}
+
+static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    bool gone = false;
+    enum weir_rc rc = lane->pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE
+                              ? take_item(lane, queued, &gone, err)
+                              : take_message(lane, queued, err);
+    if (rc == WEIR_OK && gone) {
+        weir_queued_drop(queued);
+        rc = weir_fail(err, WEIR_E_CONFLICT, "a dead letter is gone");
+    }
+    return rc != WEIR_OK ? weir_fail_in(err, rc, "dead letter: ") : rc;
 }
 
 const struct weir_origin weir_origin_letter = { .settle = settle };
+
+enum weir_rc weir_dead_letter_put(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    enum weir_rc rc = put_letter(lane, queued, err);
+    return rc != WEIR_OK ? weir_fail_in(err, rc, "dead letter: ") : rc;
+}

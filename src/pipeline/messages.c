@@ -1,4 +1,7 @@
-/* Messages that a batch sends: they are sent by its transaction, with it or not at all. */
+/*
+ * Messages that a batch sends, and messages that its records came from: they are sent and deleted
+ * by its transaction, with it or not at all.
+ */
 #include "pipeline/pipeline_int.h"
 
 enum weir_rc weir_lane_queue(struct weir_lane *lane, struct weir_str name,
@@ -40,4 +43,31 @@ enum weir_rc weir_lane_send(struct weir_lane *lane, struct weir_event event,
     send->delay_ms = delay_ms != NULL ? *delay_ms : 0;
     send->strict = true; /* a queue deleted meanwhile: the batch waits for it */
     return weir_queue_send(lane->pipeline->all->queues, send, txn, err);
+}
+
+enum weir_rc weir_lane_settle_message(struct weir_lane *lane, struct queued *queued,
+        const struct weir_queue *queue, struct weir_err *err)
+{
+    struct batch *batch = &lane->batch;
+    struct settled *settled = WEIR_ARENA_NEW(&batch->txn->arena, struct settled);
+    settled->queued = queued;
+    settled->settle.queue = queue;
+    settled->settle.receipt = queued->token;
+    settled->settle.exact = true;
+    settled->settle.strict = true;
+    settled->next = batch->settled;
+    batch->settled = settled;
+    return weir_queue_settle(lane->pipeline->all->queues, &settled->settle, batch->txn, err);
+}
+
+bool weir_lane_drop_refused(struct weir_lane *lane)
+{
+    struct settled *settled = lane->batch.settled;
+    while (settled != NULL && settled->settle.rc != WEIR_E_CONDITION) {
+        settled = settled->next;
+    }
+    if (settled != NULL) {
+        weir_queued_drop(settled->queued);
+    }
+    return settled != NULL;
 }

@@ -196,13 +196,28 @@ static void check_filter(
 
 struct failure_options {
     struct weir_str table;
+    struct weir_str queue;
 };
 
 static const struct weir_option failure_options[] = {
-    { "table", NULL, "the table that keeps them, with the key { pipeline: S, sequence: S }",
+    { "table", "", "the table that keeps them, with the key { pipeline: S, sequence: S }",
             WEIR_OPTION_STRING, offsetof(struct failure_options, table), 0, 0 },
+    { "queue", "", "the queue that gets them", WEIR_OPTION_STRING,
+            offsetof(struct failure_options, queue), 0, 0 },
     { 0 },
 };
+
+static void check_letters_table(
+        const struct weir_conf *at, struct weir_str name, const struct weir_scope *scope)
+{
+    const struct weir_table *table = weir_scope_table(scope, at, name);
+    if (table != NULL && !weir_dead_letter_fits(table)) {
+        weir_conf_error(scope->diagnostics, at,
+                "table '%.*s' cannot hold dead letters: its key must be { pipeline: S, sequence: "
+                "S }",
+                WEIR_STR_ARG(name));
+    }
+}
 
 static void check_on_failure(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
@@ -211,14 +226,17 @@ static void check_on_failure(
     if (!weir_conf_options(scope->diagnostics, node, "on_failure", failure_options, &options)) {
         return;
     }
-    model->dead_letters = weir_arena_str(&model->arena, options.table);
-    const struct weir_conf *at = weir_conf_get(node, "table");
-    const struct weir_table *table = weir_scope_table(scope, at, options.table);
-    if (table != NULL && !weir_dead_letter_fits(table)) {
-        weir_conf_error(scope->diagnostics, at,
-                "table '%.*s' cannot hold dead letters: its key must be { pipeline: S, sequence: "
-                "S }",
-                WEIR_STR_ARG(options.table));
+    if ((options.table.n > 0) == (options.queue.n > 0)) {
+        weir_conf_error(scope->diagnostics, node,
+                "on_failure is one place: { table: NAME } or { queue: NAME }");
+    } else if (options.table.n > 0) {
+        model->dead_letters_in = WEIR_LETTERS_TABLE;
+        model->dead_letters = weir_arena_str(&model->arena, options.table);
+        check_letters_table(weir_conf_get(node, "table"), options.table, scope);
+    } else {
+        model->dead_letters_in = WEIR_LETTERS_QUEUE;
+        model->dead_letters = weir_arena_str(&model->arena, options.queue);
+        weir_scope_queue(scope, weir_conf_get(node, "queue"), options.queue);
     }
 }
 
@@ -397,7 +415,7 @@ static const struct weir_option pipeline_options[] = {
             offsetof(struct pipeline_options, steps), 0, 0 },
     { "retry", "", "what is done when a step's target fails", WEIR_OPTION_NODE,
             offsetof(struct pipeline_options, retry), 0, 0 },
-    { "on_failure", "", "where records go that cannot be processed: { table: NAME }",
+    { "on_failure", "", "where records go that cannot be processed: a table or a queue",
             WEIR_OPTION_NODE, offsetof(struct pipeline_options, on_failure), 0, 0 },
     { 0 },
 };

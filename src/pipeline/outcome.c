@@ -37,22 +37,39 @@ bool weir_queued_was_skipped(const struct queued *queued)
     return queued->failed && queued->err.code == WEIR_E_CONDITION;
 }
 
-/* Records that failed go to the dead letters, and origins hear of theirs, in the same transaction.
+static enum weir_rc settle_record(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err)
+{
+    enum weir_rc rc = WEIR_OK;
+    if (queued->gone) {
+        return rc;
+    }
+    if (queued->origin != NULL && queued->origin->settle != NULL) {
+        rc = queued->origin->settle(lane, queued, err);
+    }
+    bool kept = lane->pipeline->model->dead_letters.n > 0 && queued->failed;
+    if (rc == WEIR_OK && kept && !weir_queued_was_skipped(queued)) {
+        rc = weir_dead_letter_put(lane, queued, err);
+    }
+    return rc;
+}
+
+/*
+ * Origins hear of their records, and those that failed go to the dead letters, in the same
+ * transaction. Errors: also WEIR_E_CONFLICT: run the batch again, without records that are gone.
  */
 static enum weir_rc settle_records(struct weir_lane *lane, struct weir_err *err)
 {
-    enum weir_rc rc = WEIR_OK;
+    enum weir_rc worst = WEIR_OK;
     struct queued *queued = lane->taken.first;
-    bool kept = lane->pipeline->model->dead_letters.n > 0;
-    for (size_t i = 0; rc == WEIR_OK && i < lane->done_count; i++, queued = queued->next) {
-        if (kept && queued->failed && !weir_queued_was_skipped(queued)) {
-            rc = weir_dead_letter_put(lane, queued, err);
+    for (size_t i = 0; i < lane->done_count; i++, queued = queued->next) {
+        enum weir_rc rc = settle_record(lane, queued, err);
+        if (rc != WEIR_OK && rc != WEIR_E_CONFLICT) {
+            return rc;
         }
-        if (rc == WEIR_OK && queued->origin != NULL && queued->origin->settle != NULL) {
-            rc = queued->origin->settle(lane, queued, err);
-        }
+        worst = rc != WEIR_OK ? rc : worst;
     }
-    return rc;
+    return worst;
 }
 
 static enum weir_rc finish_steps(struct weir_lane *lane, struct weir_err *err)
@@ -77,6 +94,10 @@ void weir_lane_submit(struct weir_lane *lane)
     }
     if (rc == WEIR_OK) {
         rc = weir_batch_prepare(&lane->batch, &err);
+    }
+    if (rc == WEIR_E_CONFLICT) {
+        weir_lane_run_again(lane);
+        return;
     }
     if (rc != WEIR_OK) { /* a place for letters is missing, or weir's own fault: nothing is lost */
         weir_lane_block(lane, &err);
@@ -205,6 +226,8 @@ void weir_lane_outcome(struct weir_lane *lane)
     } else if (rc == WEIR_E_CONFLICT) {
         /* Somebody else wrote what the batch had read: the same records, read anew. */
         weir_counter_add(lane->pipeline->conflicts, 1);
+        weir_lane_run_again(lane);
+    } else if (rc == WEIR_E_CONDITION && weir_lane_drop_refused(lane)) {
         weir_lane_run_again(lane);
     } else if (rc == WEIR_E_TOO_LARGE) {
         shrink(lane, &err);

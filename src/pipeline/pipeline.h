@@ -79,6 +79,13 @@ struct weir_retry {
     uint64_t max_age_ms; /* records older than this are given up; 0: never */
 };
 
+/* Where records go that failed. */
+enum weir_letters_place {
+    WEIR_LETTERS_NOWHERE, /* they are logged */
+    WEIR_LETTERS_TABLE,
+    WEIR_LETTERS_QUEUE,
+};
+
 /* A pipeline as weir.yaml defines it. Owns its memory; steps hold compiled expressions. */
 struct weir_pipeline_model {
     struct weir_arena arena;
@@ -94,7 +101,8 @@ struct weir_pipeline_model {
     enum weir_pattern_mode filter_mode;
     struct weir_expr *when; /* NULL: none */
     struct weir_retry retry;
-    struct weir_str dead_letters; /* the table that keeps records that failed; empty: none */
+    enum weir_letters_place dead_letters_in;
+    struct weir_str dead_letters; /* the name of the place that keeps records that failed */
     struct weir_step **steps;
     size_t step_count;
     bool whole;        /* a step gets the records of a batch all at once */
@@ -144,28 +152,6 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 
 /* Tables or queues have come, changed or gone: look again for sources and targets. Any thread. */
 void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines);
-
-struct weir_redrive {
-    struct weir_str pipeline;
-    struct weir_str sequence; /* one letter; empty: all, up to WEIR_REDRIVE_MAX */
-    bool stale;               /* also records whose item has changed since */
-};
-
-enum { WEIR_REDRIVE_MAX = 1000 };
-
-/*
- * Process dead letters again. A letter goes in the transaction that its record is processed in; a
- * record that fails again leaves its letter with the new error. A letter whose item has changed
- * since is left alone unless `stale`: a `put` would bring an old version back (a `project`
- * would know, and change nothing).
- *
- * ret_given: records handed to lanes; ret_stale: letters left alone.
- * Errors: WEIR_E_NOT_FOUND (no such pipeline or letter), WEIR_E_INVALID (it has no on_failure, or
- * does not run now), WEIR_E_DAMAGED (a letter that is none).
- */
-WEIR_MUST_CHECK enum weir_rc weir_pipelines_redrive(struct weir_pipelines *pipelines,
-        const struct weir_redrive *redrive, size_t *ret_given, size_t *ret_stale,
-        struct weir_err *err);
 
 /* Bring gauges (age of the oldest unprocessed record, records queued) up to date. */
 void weir_pipelines_refresh(struct weir_pipelines *pipelines);

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "net/loop.h"
+#include "pipeline/letters.h"
 #include "pipeline/pipeline.h"
 #include "state/state.h"
 
@@ -47,8 +48,10 @@ struct queued {
     size_t first_step;                /* it has been through those before */
     uint8_t hops;
     bool failed; /* a step could not process it: left out of the batch */
+    bool gone;   /* as failed: somebody else has dealt with what it came back from */
     enum weir_condition condition;
-    unsigned attempts; /* how often it was tried when it failed */
+    unsigned attempts;    /* how often it was tried when it failed */
+    struct weir_str step; /* that it failed at; empty: before the first one */
     struct weir_err err;
 };
 
@@ -95,6 +98,14 @@ struct batch {
     size_t table_count;
     const struct weir_queue *queues[BATCH_QUEUES]; /* as tables */
     size_t queue_count;
+    struct settled *settled;
+};
+
+/* A message whose deletion is part of the transaction, in its arena. */
+struct settled {
+    struct weir_queue_settle settle;
+    struct queued *queued; /* that came from it */
+    struct settled *next;
 };
 
 void weir_batch_begin(struct batch *batch);
@@ -163,6 +174,7 @@ struct weir_lane {
     void **work;  /* of each step */
     struct answer answers[WEIR_STEPS_WHOLE_MAX];
     const struct queued *cut; /* the first record that a step did not do */
+    const struct weir_step *cut_by;
     struct weir_err cut_err;
     struct batch batch;
     struct weir_arena arena; /* everything the run needs until its outcome */
@@ -266,13 +278,33 @@ struct weir_pipelines {
 bool weir_dead_letter_fits(const struct weir_table *table);
 /*
  * Add a record that failed to the batch's transaction, as a dead letter.
- * Errors: WEIR_E_NOT_FOUND (no such table), WEIR_E_INVALID (its key), WEIR_E_IO.
+ * Errors: WEIR_E_NOT_FOUND (no such table or queue), WEIR_E_INVALID (the table's key),
+ * WEIR_E_TOO_LARGE (the queue takes no letters of that size), WEIR_E_IO.
  */
 WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
         struct weir_lane *lane, struct queued *queued, struct weir_err *err);
 
-/* dead_letter.c: a record that was one; its token is the letter's key. */
+/*
+ * letters.c: a pipeline that keeps letters. Errors: WEIR_E_NOT_FOUND (no such pipeline),
+ * WEIR_E_INVALID (it keeps none, or stops).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_letters_find(struct weir_pipelines *pipelines,
+        struct weir_str name, struct pipeline **ret_pipeline, struct weir_err *err);
+
+/* dead_letter.c: a record that was one; its token is the letter's key, or its message's receipt. */
 extern const struct weir_origin weir_origin_letter;
+
+/* messages.c: add that a record's message is deleted; its token is the receipt. Errors: as
+ * weir_queue_settle. */
+WEIR_MUST_CHECK enum weir_rc weir_lane_settle_message(struct weir_lane *lane, struct queued *queued,
+        const struct weir_queue *queue, struct weir_err *err);
+/*
+ * messages.c: the transaction was refused with WEIR_E_CONDITION: drop the record whose message
+ * somebody else has had. False: that is not the reason.
+ */
+bool weir_lane_drop_refused(struct weir_lane *lane);
+/* Leave a record out: it has been dealt with elsewhere. */
+void weir_queued_drop(struct queued *queued);
 
 /* filter.c: let a source's filter be matched together with others of its table. */
 void weir_filter_join(struct source *source);

@@ -48,6 +48,13 @@ void weir_queued_destroy(struct queued *queued, bool settled)
     weir_free(queued);
 }
 
+void weir_queued_drop(struct queued *queued)
+{
+    queued->failed = true;
+    queued->gone = true;
+    queued->err = (struct weir_err){ .code = WEIR_E_CONDITION };
+}
+
 void weir_queued_init(struct queued_list *list)
 {
     *list = (struct queued_list){ 0 };

@@ -4,159 +4,144 @@
 
 struct redrive {
     struct pipeline *pipeline;
-    struct source *source; /* of the letter at hand */
-    const struct weir_redrive *asked;
-    struct weir_arena arena;
-    const struct weir_table *letters;
-    size_t given;
-    size_t stale;
-    enum weir_rc rc;
-    struct weir_err *err;
+    const struct weir_letters *asked;
+    struct weir_arena arena; /* of the letter at hand */
+    struct weir_redriven *done;
 };
 
-/* The letter's record, in the arena; its source is the pipeline's. */
-static enum weir_rc read_record(
-        struct redrive *redrive, struct weir_item letter, struct weir_record *ret_record)
+/* The letter's record, in the arena. */
+static enum weir_rc read_record(struct redrive *redrive, const struct weir_letter *letter,
+        struct weir_record *ret_record, struct weir_err *err)
 {
-    struct weir_str text = weir_value_str(weir_item_get(letter, WEIR_STR("record")));
     struct weir_json json;
-    weir_json_init(
-            &json, weir_arena_str(&redrive->arena, text), &redrive->arena, WEIR_JSON_MAX_DEPTH);
-    enum weir_rc rc = weir_record_read(&json, weir_json_next(&json), ret_record, redrive->err);
-    if (rc != WEIR_OK) {
-        return weir_fail_in(redrive->err, WEIR_E_DAMAGED, "the record of a dead letter: ");
+    struct weir_str text = weir_arena_str(&redrive->arena, letter->payload);
+    weir_json_init(&json, text, &redrive->arena, WEIR_JSON_MAX_DEPTH);
+    bool event =
+            weir_json_next(&json) == WEIR_JSON_OBJECT && weir_json_next(&json) == WEIR_JSON_NAME &&
+            weir_str_eq(json.text, WEIR_STR("Records")) && weir_json_next(&json) == WEIR_JSON_ARRAY;
+    if (!event) {
+        return weir_fail(err, WEIR_E_DAMAGED, "its payload is no {\"Records\":[...]}");
     }
-    ret_record->source = &redrive->source->table->source;
-    return WEIR_OK;
+    enum weir_rc rc = weir_record_read(&json, weir_json_next(&json), ret_record, err);
+    return rc != WEIR_OK ? weir_fail_in(err, rc, "its record cannot be read: ") : rc;
 }
 
-static enum weir_rc is_stale(struct redrive *redrive, const struct weir_record *record,
-        struct weir_str key, bool *ret_stale)
+/* The source that a letter's record came from. */
+static enum weir_rc find_source(const struct redrive *redrive, const struct weir_letter *letter,
+        struct source **ret_source, struct weir_err *err)
+{
+    struct pipeline *pipeline = redrive->pipeline;
+    for (size_t i = 0; i < pipeline->source_count; i++) {
+        struct source *source = &pipeline->sources[i];
+        if (weir_str_eq(source->name, letter->table) && source->table != NULL) {
+            *ret_source = source;
+            return WEIR_OK;
+        }
+    }
+    return weir_fail(err, WEIR_E_INVALID, "the pipeline does not read its table '%.*s' now",
+            WEIR_STR_ARG(letter->table));
+}
+
+static enum weir_rc is_stale(struct redrive *redrive, const struct source *source,
+        const struct weir_record *record, struct weir_str key, bool *ret_stale,
+        struct weir_err *err)
 {
     struct weir_entry now;
-    enum weir_rc rc = weir_store_get(redrive->pipeline->all->store, redrive->source->table->space,
-            key, &redrive->arena, &now, redrive->err);
+    enum weir_rc rc = weir_store_get(
+            redrive->pipeline->all->store, source->table->space, key, &redrive->arena, &now, err);
     bool removed = now.pos.seq == 0 && record->event != WEIR_EVENT_REMOVE;
     *ret_stale = rc == WEIR_OK && (removed || now.pos.seq > record->pos.seq);
     return rc;
 }
 
-/* The source that a letter's record came from. */
-static enum weir_rc find_source(struct redrive *redrive, struct weir_item letter)
+static bool is_listed(const struct queued_list *list, struct weir_str token)
 {
-    struct pipeline *pipeline = redrive->pipeline;
-    struct weir_str name = weir_value_str(weir_item_get(letter, WEIR_STR("table")));
-    for (size_t i = 0; i < pipeline->source_count; i++) {
-        if (weir_str_eq(pipeline->sources[i].name, name) && pipeline->sources[i].table != NULL) {
-            redrive->source = &pipeline->sources[i];
-            return WEIR_OK;
-        }
+    const struct queued *queued = list->count > 0 ? list->first : NULL;
+    while (queued != NULL &&
+            (queued->origin != &weir_origin_letter || !weir_str_eq(queued->token, token))) {
+        queued = queued->next;
     }
-    return weir_fail(redrive->err, WEIR_E_INVALID,
-            "pipeline '%.*s' does not read table '%.*s' now, which a dead letter is about",
-            WEIR_STR_ARG(pipeline->model->name), WEIR_STR_ARG(name));
+    return queued != NULL;
 }
 
-static enum weir_rc give_back(struct redrive *redrive, struct weir_item letter)
+static enum weir_rc give_back(
+        struct redrive *redrive, const struct weir_letter *letter, struct weir_err *err)
 {
+    struct source *source = NULL;
     struct weir_record record;
     struct weir_str key;
-    struct weir_str letter_key;
     bool stale = false;
-    enum weir_rc rc = find_source(redrive, letter);
+    if (letter->incomplete) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "it does not hold the whole record, which was too large for where it is kept");
+    }
+    enum weir_rc rc = find_source(redrive, letter, &source, err);
     if (rc == WEIR_OK) {
-        rc = read_record(redrive, letter, &record);
+        rc = read_record(redrive, letter, &record, err);
     }
     if (rc == WEIR_OK) {
-        rc = weir_table_exact_key(
-                redrive->source->table, record.keys, &redrive->arena, &key, redrive->err);
-    }
-    if (rc == WEIR_OK) {
-        rc = weir_table_key(redrive->letters, letter, &redrive->arena, &letter_key, redrive->err);
+        rc = weir_table_exact_key(source->table, record.keys, &redrive->arena, &key, err);
     }
     if (rc == WEIR_OK && !redrive->asked->stale) {
-        rc = is_stale(redrive, &record, key, &stale);
+        rc = is_stale(redrive, source, &record, key, &stale, err);
     }
     if (rc != WEIR_OK || stale) {
-        redrive->stale += stale;
+        redrive->done->stale += stale;
         return rc;
     }
-    record.shard = weir_table_shard(redrive->source->table, key);
-    struct weir_lane *lane = weir_shard_lane(&redrive->source->shards[record.shard], key);
-    weir_lane_give(lane, weir_queued_create(&record, key, 0, &weir_origin_letter, letter_key));
-    weir_lane_consider(lane);
-    redrive->given++;
+    record.source = &source->table->source;
+    record.shard = weir_table_shard(source->table, key);
+    struct weir_lane *lane = weir_shard_lane(&source->shards[record.shard], key);
+    if (!is_listed(&lane->waiting, letter->token) && !is_listed(&lane->taken, letter->token)) {
+        weir_lane_give(
+                lane, weir_queued_create(&record, key, 0, &weir_origin_letter, letter->token));
+        weir_lane_consider(lane);
+    }
+    redrive->done->given++;
     return WEIR_OK;
 }
 
-static bool each_letter(void *arg, struct weir_item letter)
+static bool each_letter(void *arg, const struct weir_letter *letter)
 {
     struct redrive *redrive = arg;
-    redrive->rc = give_back(redrive, letter);
-    return redrive->rc == WEIR_OK;
-}
-
-static enum weir_rc redrive_letters(struct redrive *redrive)
-{
-    struct pipeline *pipeline = redrive->pipeline;
-    struct weir_item_builder *builder = weir_item_begin(&redrive->arena);
-    weir_item_name(builder, WEIR_STR("p"));
-    weir_item_s(builder, pipeline->model->name);
-    weir_item_name(builder, WEIR_STR("s"));
-    weir_item_s(builder, redrive->asked->sequence);
-    struct weir_item values;
-    enum weir_rc rc = weir_item_finish(builder, &values, redrive->err);
-    if (rc != WEIR_OK) {
-        return rc;
+    struct weir_err err = { 0 };
+    if (letter->taken) {
+        redrive->done->taken++;
+        return true;
     }
-    struct weir_ddb_key_range range = {
-        .partition = { weir_item_get(values, WEIR_STR("p")) },
-        .partition_count = 1,
-        .equal = { weir_item_get(values, WEIR_STR("s")) },
-        .equal_count = redrive->asked->sequence.n > 0 ? 1 : 0,
-    };
-    struct weir_query query = {
-        .table = redrive->letters,
-        .range = &range,
-        .limit = WEIR_REDRIVE_MAX,
-        .max_bytes = SIZE_MAX,
-    };
-    struct weir_query_result result;
-    rc = weir_table_query(pipeline->all->tables, &query, &redrive->arena, each_letter, redrive,
-            &result, redrive->err);
-    if (rc == WEIR_OK && redrive->rc == WEIR_OK && result.scanned == 0 &&
-            redrive->asked->sequence.n > 0) {
-        rc = weir_fail(redrive->err, WEIR_E_NOT_FOUND, "pipeline %.*s has no dead letter %.*s",
-                WEIR_STR_ARG(pipeline->model->name), WEIR_STR_ARG(redrive->asked->sequence));
+    if (give_back(redrive, letter, &err) != WEIR_OK) {
+        redrive->done->refused++;
+        redrive->done->why = err;
     }
-    return rc == WEIR_OK ? redrive->rc : rc;
+    weir_arena_reset(&redrive->arena);
+    return true;
 }
 
 enum weir_rc weir_pipelines_redrive(struct weir_pipelines *pipelines,
-        const struct weir_redrive *asked, size_t *ret_given, size_t *ret_stale,
-        struct weir_err *err)
+        const struct weir_letters *letters, struct weir_arena *arena,
+        struct weir_redriven *ret_redriven, struct weir_err *err)
 {
-    struct redrive redrive = { .asked = asked, .err = err };
-    redrive.pipeline = weir_pipeline_find(pipelines, asked->pipeline);
-    if (redrive.pipeline == NULL) {
-        return weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'",
-                WEIR_STR_ARG(asked->pipeline));
-    }
-    struct weir_str letters = redrive.pipeline->model->dead_letters;
-    if (letters.n == 0 || pipelines->stopping) {
-        return weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(asked->pipeline),
-                letters.n == 0 ? "keeps no dead letters: it has no on_failure"
-                               : "does not run now");
-    }
-    enum weir_rc rc = weir_tables_get(pipelines->tables, letters, &redrive.letters, err);
+    struct weir_redriven done = { 0 };
+    struct redrive redrive = { .asked = letters, .done = &done };
+    enum weir_rc rc = weir_letters_find(pipelines, letters->pipeline, &redrive.pipeline, err);
     if (rc != WEIR_OK) {
         return rc;
     }
+    weir_time_format(weir_clock_wall(weir_loop_clock(pipelines->loop)), done.time);
     weir_arena_init(&redrive.arena);
-    rc = redrive_letters(&redrive);
+    rc = weir_pipelines_letters(pipelines, letters, arena, each_letter, &redrive, &done.next, err);
     weir_arena_fini(&redrive.arena);
-    weir_table_unref(redrive.letters);
-    *ret_given = redrive.given;
-    *ret_stale = redrive.stale;
+    size_t found = done.given + done.stale + done.taken + done.refused;
+    bool one = letters->sequence.n > 0;
+    if (rc == WEIR_OK && one && done.refused > 0) {
+        *err = done.why;
+        return weir_fail_in(err, WEIR_E_INVALID,
+                "dead letter %.*s cannot be processed: ", WEIR_STR_ARG(letters->sequence));
+    }
+    if (rc == WEIR_OK && one && found == 0 && done.next.n == 0 && letters->after.n == 0) {
+        return weir_fail(err, WEIR_E_NOT_FOUND, "pipeline %.*s has no dead letter %.*s",
+                WEIR_STR_ARG(letters->pipeline), WEIR_STR_ARG(letters->sequence));
+    }
+    *ret_redriven = done;
     return rc;
 }

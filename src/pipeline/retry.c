@@ -197,11 +197,14 @@ static void bisect(struct weir_lane *lane, const struct weir_err *err)
 /* The first records of the batch go to the dead letters. */
 static void give_up(struct weir_lane *lane, size_t count, const struct weir_err *err)
 {
+    const struct weir_step *step =
+            lane->cut != NULL ? lane->cut_by : lane->pipeline->model->steps[lane->step];
     struct queued *queued = lane->taken.first;
     for (size_t i = 0; i < count; i++, queued = queued->next) {
         if (!queued->failed) {
             queued->failed = true;
             queued->condition = WEIR_CONDITION_RETRIES;
+            queued->step = step->id;
             queued->attempts = lane->attempts.failed;
             queued->err = *err;
         }

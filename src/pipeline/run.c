@@ -72,9 +72,11 @@ struct weir_expr_value *weir_event_copy_slots(struct weir_lane *lane, struct wei
     return slots;
 }
 
-static void fail_record(struct queued *queued, const struct weir_err *err)
+static void fail_record(
+        const struct weir_lane *lane, struct queued *queued, const struct weir_err *err)
 {
     if (!queued->failed) {
+        queued->step = lane->pipeline->model->steps[lane->step]->id;
         queued->failed = true;
         queued->condition = WEIR_CONDITION_RECORD;
         queued->attempts = 1;
@@ -84,10 +86,10 @@ static void fail_record(struct queued *queued, const struct weir_err *err)
 
 void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err)
 {
-    fail_record(queued_of(event), err);
+    fail_record(lane, queued_of(event), err);
     struct queued *queued = lane->taken.first;
     for (size_t i = 0; event.of_batch && i < lane->done_count; i++, queued = queued->next) {
-        fail_record(queued, err);
+        fail_record(lane, queued, err);
     }
     const struct weir_pipeline_model *model = lane->pipeline->model;
     for (size_t i = 0; i <= lane->step; i++) {
@@ -104,6 +106,7 @@ bool weir_lane_has_failed(const struct weir_lane *lane, struct weir_event event)
 void weir_lane_cut(struct weir_lane *lane, struct weir_event event, const struct weir_err *err)
 {
     lane->cut = queued_of(event);
+    lane->cut_by = lane->pipeline->model->steps[lane->step];
     lane->cut_err = *err;
 }
 
@@ -208,6 +211,7 @@ static bool recall(struct weir_lane *lane, const struct weir_step *step, struct 
         weir_events_add(lane, out, answer->out.all[i]);
     }
     lane->cut = answer->cut;
+    lane->cut_by = step;
     lane->cut_err = answer->cut_err;
     return true;
 }

@@ -139,8 +139,10 @@ static void write_status(const struct pipeline *pipeline, struct weir_buf *buf)
             (unsigned long long)lag.waiting, (long long)age_of(pipeline, &lag),
             is_at_end(pipeline) && lag.waiting == 0 ? "true" : "false");
     if (pipeline->model->dead_letters.n > 0) {
-        weir_buf_z(buf, ",\"dead_letters\":");
+        bool table = pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE;
+        weir_buf_printf(buf, ",\"dead_letters\":{\"%s\":", table ? "table" : "queue");
         weir_json_write_string(buf, pipeline->model->dead_letters);
+        weir_buf_byte(buf, '}');
     }
     if (reason[0] != '\0') {
         weir_buf_z(buf, ",\"reason\":");

@@ -96,6 +96,46 @@ size_t weir_message_bytes(const struct weir_message *message)
     return bytes;
 }
 
+bool weir_message_noncharacter(struct weir_str text)
+{
+    static const unsigned char common[] = { 0xef, 0xbf };
+    enum { FFFE_END = 0xbe };
+    return text.n > sizeof(common) && memcmp(text.p, common, sizeof(common)) == 0 &&
+           (unsigned char)text.p[sizeof(common)] >= FFFE_END;
+}
+
+/* Where the next of them is, from a place on; the end without one. */
+static size_t find_noncharacter(struct weir_str text, size_t from)
+{
+    while (from < text.n && !weir_message_noncharacter(weir_str(text.p + from, text.n - from))) {
+        from++;
+    }
+    return from;
+}
+
+/* They can only stand in strings, where an escape means the same. */
+struct weir_str weir_message_json(struct weir_arena *arena, struct weir_str json)
+{
+    enum { UTF8_BYTES = 3 };
+    size_t at = find_noncharacter(json, 0);
+    if (at == json.n) {
+        return weir_arena_str(arena, json);
+    }
+    struct weir_buf buf;
+    weir_buf_init(&buf, 2 * json.n + UTF8_BYTES);
+    for (size_t from = 0; from < json.n; at = find_noncharacter(json, from)) {
+        weir_buf_add(&buf, json.p + from, at - from);
+        from = at;
+        if (at < json.n) {
+            weir_buf_z(&buf, (unsigned char)json.p[at + 2] == 0xbe ? "\\ufffe" : "\\uffff");
+            from += UTF8_BYTES;
+        }
+    }
+    struct weir_str text = weir_arena_str(arena, weir_buf_view(&buf));
+    weir_buf_fini(&buf);
+    return text;
+}
+
 bool weir_message_attribute_name_fits(struct weir_str name)
 {
     for (size_t i = 0; i < name.n; i++) {

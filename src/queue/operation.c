@@ -228,9 +228,8 @@ static bool is_text(struct weir_str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool noncharacter = c == 0xef && i + 2 < s.n && (unsigned char)s.p[i + 1] == 0xbf &&
-                            (unsigned char)s.p[i + 2] >= 0xbe;
-        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || noncharacter) {
+        bool control = c < 0x20 && c != '\t' && c != '\n' && c != '\r';
+        if (control || weir_message_noncharacter(weir_str(s.p + i, s.n - i))) {
             return false;
         }
     }

@@ -214,6 +214,12 @@ struct weir_message {
 /* SQS's size: body, and names, types and values of the attributes. */
 size_t weir_message_bytes(const struct weir_message *message);
 
+/*
+ * A JSON text as SQS takes it, in the arena: two characters that XML does not have are
+ * escaped.
+ */
+struct weir_str weir_message_json(struct weir_arena *arena, struct weir_str json);
+
 /* Whether SQS takes a name for an attribute: letters, digits, '_', '-' and inner periods. */
 bool weir_message_attribute_name_fits(struct weir_str name);
 

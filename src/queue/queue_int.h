@@ -142,6 +142,9 @@ struct weir_str weir_queue_write_message(
 WEIR_MUST_CHECK enum weir_rc weir_queue_read_message(struct weir_str value,
         struct weir_arena *arena, struct weir_message *ret_message, struct weir_err *err);
 
+/* Whether a text begins with U+FFFE or U+FFFF, which XML does not have. */
+bool weir_message_noncharacter(struct weir_str text);
+
 /* What a receipt handle says; clients see it in base64. */
 struct weir_queue_receipt {
     uint64_t sequence;

@@ -132,13 +132,13 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
 
 /* --- messages ----------------------------------------------------------------------------- */
 
-/* What is written into, copied into the lane's memory and freed. */
-static enum weir_rc take_text(
+/* JSON that was written into a buffer, which is freed. */
+static enum weir_rc take_json(
         struct weir_lane *lane, struct weir_buf *buf, struct weir_str *ret, struct weir_err *err)
 {
     enum weir_rc rc = weir_buf_check(buf, "the message", err);
     if (rc == WEIR_OK) {
-        *ret = weir_arena_str(weir_lane_arena(lane), weir_buf_view(buf));
+        *ret = weir_message_json(weir_lane_arena(lane), weir_buf_view(buf));
     }
     weir_buf_fini(buf);
     return rc;
@@ -159,7 +159,7 @@ static enum weir_rc json_text(struct weir_lane *lane, const struct weir_expr_val
     struct weir_buf buf;
     weir_buf_init(&buf, 2 * WEIR_QUEUE_MESSAGE_MAX_BYTES);
     weir_ddbjson_write_plain_value(&buf, made);
-    return take_text(lane, &buf, ret_text, err);
+    return take_json(lane, &buf, ret_text, err);
 }
 
 /* A value as text: what has a plain one, and JSON of the rest. */
@@ -191,7 +191,7 @@ static enum weir_rc make_body(const struct send_step *step, struct weir_lane *la
         struct weir_buf buf;
         weir_buf_init(&buf, 2 * WEIR_QUEUE_MESSAGE_MAX_BYTES);
         weir_record_write(&buf, event.record, WEIR_RECORD_LAMBDA);
-        return take_text(lane, &buf, ret_body, err);
+        return take_json(lane, &buf, ret_body, err);
     }
     enum weir_rc rc = shape_text(lane, step->body, frame, ret_body, err);
     if (rc == WEIR_OK && ret_body->n == 0) {

@@ -98,14 +98,14 @@ test('letters are listed by the order of their changes, and counted by kind', { 
   await fill();
   const letters = await list();
   assert.deepEqual(letters.map(({ keys }) => keys.id), ['a', 'b', 'c']);
-  assert.ok(letters.every(({ record, pipeline, table }) => record === undefined && pipeline === 'totals' && table === 'source'));
+  assert.ok(letters.every(({ payload, pipeline, table }) => payload === undefined && pipeline === 'totals' && table === 'source'));
   const [a, b, c] = letters;
   assert.equal(a.fingerprint, b.fingerprint);
   assert.notEqual(a.fingerprint, c.fingerprint);
 
   const text = await done('list', 'totals');
   assert.match(text, /^3 dead letters\n\nSEQUENCE +FAILED AT +EVENT +KEYS +ERROR\n/);
-  assert.ok(text.includes(`\n${a.sequence}  ${a.failed_at}  INSERT  {"id":"a"}  ${a.error}\n`), text);
+  assert.ok(text.includes(`\n${a.sequence}  ${a.timestamp}  INSERT  {"id":"a"}  ${a.error}\n`), text);
   assert.match(text, new RegExp(`\n\nFINGERPRINT +LETTERS +LATEST +ERROR\n${a.fingerprint} +2 .*\n${c.fingerprint} +1 .*\n$`));
   assert.ok(!text.includes('\u001b'), 'nothing of a record steers the terminal');
 
@@ -120,41 +120,67 @@ test('letters are listed by the order of their changes, and counted by kind', { 
   assert.deepEqual(await ids('--error', 'no such error'), []);
   assert.deepEqual(await ids('--limit', '2'), ['a', 'b']);
   assert.deepEqual(await ids('--since', '1h'), ['a', 'b', 'c']);
-  assert.deepEqual(await ids('--since', b.failed_at.slice(0, 10)), ['a', 'b', 'c']);
+  assert.deepEqual(await ids('--since', b.timestamp.slice(0, 10)), ['a', 'b', 'c']);
   assert.deepEqual(await ids('--since', '2999-01-01T00:00:00Z'), []);
-  const latest = [a, b, c].map(({ failed_at: at }) => at).sort().at(-1);
-  assert.deepEqual(await ids('--since', latest), letters.filter(({ failed_at: at }) => at === latest).map(({ keys }) => keys.id));
+  const latest = [a, b, c].map(({ timestamp: at }) => at).sort().at(-1);
+  assert.deepEqual(await ids('--since', latest), letters.filter(({ timestamp: at }) => at === latest).map(({ keys }) => keys.id));
 });
 
 test('a letter is shown whole', { skip }, async () => {
   await fill();
   const letter = await letterOf('a');
   const shown = JSON.parse(await done('show', 'totals', letter.sequence, '--json'));
-  const { record, ...rest } = shown;
+  const { payload, ...rest } = shown;
   assert.deepEqual(rest, letter);
+  const { Records: [record] } = payload;
   assert.equal(record.dynamodb.SequenceNumber, letter.sequence);
   assert.deepEqual(record.dynamodb.NewImage, { id: { S: 'a' }, value: { S: 'one' }, round: { N: `${round}` } });
   const text = await done('show', 'totals', letter.sequence);
-  assert.match(text, new RegExp(`^error +put to target: .*\nevent_id .*\n(.*\n)*sequence +${letter.sequence}\ntable +source\nrecord\n\\{\n  "`));
-  assert.deepEqual(JSON.parse(text.slice(text.indexOf('\nrecord\n') + '\nrecord\n'.length)), record);
-  await weir.docs.send(new PutCommand({ TableName: 'letters', Item: { pipeline: 'totals', sequence: '7', record: '{"a', more: [1] } }));
-  assert.equal(await done('show', 'totals', '7'), 'more      [1]\npipeline  totals\nsequence  7\nrecord\n{"a\n');
-  assert.equal(JSON.parse(await done('show', 'totals', '7', '--json')).record, '{"a');
+  assert.match(text, /^\{\n +"pipeline": "totals",\n/);
+  assert.deepEqual(JSON.parse(text), shown);
+  const b = await letterOf('b');
+  assert.ok(!(await done('show', 'totals', b.sequence)).includes('\u001b'), 'nothing of a record steers the terminal');
+  await weir.docs.send(new PutCommand({ TableName: 'letters', Item: { pipeline: 'totals', sequence: '7', payload: '{"a', more: [1] } }));
+  assert.match(await done('show', 'totals', '7', '--json'), /"sequence":"7"/);
+  await fails(['redrive', 'totals', '7'], 1, /dead letter 7 cannot be processed: the pipeline does not read its table '' now/);
   assert.equal(await done('skip', 'totals', '7'), '1 deleted\n');
+});
+
+test('letters are chosen by what failed, when, and for which item', { skip }, async () => {
+  await fill();
+  const [a, b, c] = await list();
+  const ids = async (...args) => (await list(...args)).map(({ keys }) => keys.id);
+  assert.deepEqual(await ids('--error', a.fingerprint), ['a', 'b'], 'a fingerprint stands for its errors');
+  assert.deepEqual(await ids('--key', '{"id":"b"}'), ['b']);
+  assert.deepEqual(await ids('--key', '{"id":"b"}', '--error', 'require'), []);
+  assert.deepEqual(await ids('--until', a.timestamp), []);
+  assert.deepEqual(await ids('--until', '2999-01-01'), ['a', 'b', 'c']);
+  assert.deepEqual(await ids('--until', '1h'), []);
+  const groups = (await done('list', 'totals', '--group', '--json')).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  assert.deepEqual(groups.map(({ fingerprint, letters, step }) => ({ fingerprint, letters, step })), [
+    { fingerprint: a.fingerprint, letters: 2, step: 'put' }, { fingerprint: c.fingerprint, letters: 1, step: 'require' }]);
+  const text = await done('list', 'totals', '--group');
+  assert.match(text, /^3 dead letters\n\nFINGERPRINT/);
+  assert.ok(!text.includes(b.sequence));
+  assert.equal(await done('redrive', 'totals', '--key', '{"id":"a"}'), '1 given, 0 stale; 3 letters remain\n');
+  assert.equal(await done('purge', 'totals', '--error', 'twice: ', '--yes'), '2 deleted\n');
+  assert.deepEqual(await ids(), ['c']);
+  await fails(['purge', 'totals', '--key', '{"id":"a"}', '--yes'], 1, /pipeline 'totals' has no such dead letter/);
+  await fails(['list', 'totals', '--key', '{"id"'], 2, /--key is not JSON/);
 });
 
 test('letters are processed again: one, those of a kind, all, and the stale ones', { skip }, async () => {
   await fill();
   const [a, , c] = await list();
   assert.equal(await done('redrive', 'totals'), '3 given, 0 stale; 3 letters remain\n');
-  assert.ok((await list()).every(({ failed_at: at }) => at >= c.failed_at), 'they have failed again');
+  assert.ok((await list()).every(({ timestamp: at }) => at >= c.timestamp), 'they have failed again');
   await restart(MENDED);
   assert.equal(await done('redrive', 'totals', a.sequence), '1 given, 0 stale; 2 letters remain\n');
   assert.ok((await all('target')).some(({ id, twice }) => id === 'a' && twice === 'oneone'));
   await put({ id: 'b', value: 'three' });
   assert.equal(await done('redrive', 'totals', '--fingerprint', a.fingerprint),
     '0 given, 1 stale; 2 letters remain\nstale: the item has changed since; --stale processes the old version all the same\n');
-  assert.deepEqual(JSON.parse(await done('redrive', 'totals', '--json')), { given: 1, stale: 1, remaining: 2, at_end: true });
+  assert.deepEqual(JSON.parse(await done('redrive', 'totals', '--json')), { given: 1, stale: 1, left_alone: 0, remaining: 2, at_end: true });
   assert.equal(await done('redrive', 'totals', '--stale'), '2 given, 0 stale; 1 letter remains\n');
   assert.deepEqual((await list()).map(({ keys }) => keys.id), ['c']);
   await restart(BROKEN);
@@ -204,7 +230,7 @@ test('what is wrong is said', { skip }, async () => {
   for (const [args, code, message] of [
     [['list', 'total'], 1, /^weir: there is no pipeline 'total'; did you mean 'totals'\?\n$/],
     [['list', 'x&y=%'], 1, /^weir: there is no pipeline 'x&y=%'; `weir status` lists them\n$/],
-    [['list', 'plain'], 1, /keeps no dead letters: it has no on_failure; add\n.* on_failure: \{ table: dead-letters \}\n/],
+    [['list', 'plain'], 1, /keeps no dead letters: it has no on_failure; add\n.* on_failure: \{ queue: dead-letters \}\n/],
     [['redrive', 'adrift'], 1, /in table 'nowhere', which is not there; its key is \{ pipeline: S, sequence: S \}/],
     [['show', 'totals', '12'], 1, /^weir: pipeline 'totals' has no dead letter 12\n$/],
     [['redrive', 'totals', '12'], 1, /^weir: not_found: pipeline totals has no dead letter 12\n$/],
@@ -214,7 +240,8 @@ test('what is wrong is said', { skip }, async () => {
     [['skip', 'totals', '1&stale=true'], 2, /a sequence is digits, as `weir dlq list` shows, not '1&stale=true'/],
     [['list', 'totals', '12'], 2, /weir dlq list takes no argument '12': weir dlq list PIPELINE/],
     [['purge', 'totals', '12', '--yes'], 2, /weir dlq purge takes no argument '12'/],
-    [['purge', 'totals', '--yes', '--since', '1h'], 2, /weir dlq purge takes no --since/],
+    [['skip', 'totals', '12', '--since', '1h'], 2, /a sequence or --since, not both/],
+    [['purge', 'totals', '--yes', '--group'], 2, /weir dlq purge takes no --group/],
     [['redrive', 'totals', '--limit', '3'], 2, /weir dlq redrive takes no --limit/],
     [['redrive', 'totals', '1', '--fingerprint', '0123456789abcdef'], 2, /a sequence or --fingerprint, not both/],
     [['list', 'totals', '--fingerprint', 'abc'], 2, /--fingerprint is 16 hexadecimal digits/],

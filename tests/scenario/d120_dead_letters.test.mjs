@@ -38,9 +38,13 @@ test('a poison record among many ends in the dead letters with its content, and 
     assert.equal(letter.table, 'source');
     assert.equal(letter.event_name, 'INSERT');
     assert.deepEqual(letter.keys, { id: 'i42' });
-    const record = JSON.parse(letter.record);
+    const { Records: [record, ...none] } = JSON.parse(letter.payload);
+    assert.deepEqual(none, []);
     assert.equal(record.eventID, letter.event_id);
     assert.equal(record.dynamodb.SequenceNumber, letter.sequence);
+    assert.equal(letter.step, 'put');
+    assert.equal(letter.requestContext.condition, 'RecordRejected');
+    assert.equal(letter.DDBStreamBatchInfo.startSequenceNumber, letter.sequence);
     assert.deepEqual(record.dynamodb.NewImage, { id: { S: 'i42' }, value: { S: 'poison' } });
     assert.deepEqual((await all(weir, 'target')).find(({ id }) => id === 'i42'), undefined);
     await weir.kill();
@@ -58,13 +62,18 @@ test('a letter is processed again, unless its item has moved on', async () => {
   const config = (twice) => tables + letters + pipelines.replace('${new.value * 2}', twice);
   const weir = await new Weir({ config: config('${new.value * 2}') }).start();
   const redrive = (query) => weir.request({ method: 'POST', path: `/v1/redrive?pipeline=copy${query}` });
+  const redriven = async (query) => {
+    const { time, ...counts } = (await redrive(query)).json;
+    assert.match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    return counts;
+  };
   try {
     await put(weir, { id: 'a', value: 'one' });
     await put(weir, { id: 'b', value: 'two' });
     await eventually(async () => (await all(weir, 'letters')).length === 2);
-    const before = (await all(weir, 'letters')).map(({ failed_at: at }) => at);
-    assert.deepEqual((await redrive('')).json, { given: 2, stale: 0 });
-    await eventually(async () => (await all(weir, 'letters')).every(({ failed_at: at }) => !before.includes(at)));
+    const before = (await all(weir, 'letters')).map(({ timestamp: at }) => at);
+    assert.deepEqual(await redriven(''), { given: 2, stale: 0 });
+    await eventually(async () => (await all(weir, 'letters')).every(({ timestamp: at }) => !before.includes(at)));
     assert.equal((await all(weir, 'letters')).length, 2, 'what fails again stays');
 
     await weir.stop();
@@ -73,13 +82,13 @@ test('a letter is processed again, unless its item has moved on', async () => {
     await put(weir, { id: 'b', value: 'three' });
     await eventually(async () => (await all(weir, 'target')).length === 1);
     const [{ sequence }] = (await all(weir, 'letters')).filter(({ keys }) => keys.id === 'a');
-    assert.deepEqual((await redrive(`&sequence=${sequence}`)).json, { given: 1, stale: 0 });
+    assert.deepEqual(await redriven(`&sequence=${sequence}`), { given: 1, stale: 0 });
     await eventually(async () => (await all(weir, 'letters')).length === 1);
-    assert.deepEqual((await redrive('')).json, { given: 0, stale: 1 });
+    assert.deepEqual(await redriven(''), { given: 0, stale: 1 });
     const items = await all(weir, 'target');
     assert.deepEqual(items.sort((x, y) => x.id.localeCompare(y.id)), [
       { id: 'a', twice: 'oneone' }, { id: 'b', twice: 'threethree' }]);
-    assert.deepEqual((await redrive('&stale=true')).json, { given: 1, stale: 0 });
+    assert.deepEqual(await redriven('&stale=true'), { given: 1, stale: 0 });
     await eventually(async () => (await all(weir, 'letters')).length === 0);
     assert.equal((await redrive(`&sequence=${sequence}`)).status, 404);
     assert.equal((await weir.request({ method: 'POST', path: '/v1/redrive?pipeline=none' })).status, 404);

@@ -33,7 +33,7 @@ _weir() {
     status) options="--endpoint --json --help" ;;
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
-    dlq) options="--endpoint --fingerprint --error --since --limit --stale --yes --json --help" ;;
+    dlq) options="--endpoint --fingerprint --error --since --until --key --group --limit --stale --yes --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
     get) options="--endpoint --ddb --json --help" ;;
     delete) options="--endpoint --ddb --json --help" ;;
