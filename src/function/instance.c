@@ -377,7 +377,6 @@ static void on_exit(void *arg, struct weir_child_exit how)
     struct weir_instance *instance = arg;
     struct weir_function *function = instance->function;
     enum weir_instance_state state = instance->state;
-    weir_child_signal(instance->child, SIGKILL); /* should its wrapper have been killed alone */
     weir_output_end(instance);
     if (state != WEIR_INSTANCE_STOPPING) {
         struct weir_err err = { 0 };

@@ -82,6 +82,9 @@ static void on_exit(uv_process_t *process, int64_t status, int signal_number)
 {
     struct weir_child *child = process->data;
     child->running = false;
+    if (signal_number != 0) {
+        kill(-process->pid, SIGKILL); /* killed alone, it left its group behind */
+    }
     uv_close((uv_handle_t *)process, on_closed);
     weir_child_drain(child);
     for (int i = 0; i < STREAMS; i++) {

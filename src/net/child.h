@@ -7,7 +7,8 @@
  * WEIR_CHILD_LIFELINE reads end-of-file once this process has ended, however it ended, or has
  * called weir_child_kill: the program that is started is one that watches it (`weir __exec`), and
  * takes everything it started down with it. That holds where PR_SET_PDEATHSIG alone does not: that
- * signal comes when the parent's thread ends, and never reaches what the child started.
+ * signal comes when the parent's thread ends, and never reaches what the child started. When the
+ * child itself is ended by a signal, what is left of its group is killed.
  *
  *     phase     begins with           legal                          ends with
  *     running   create                pid, signal, kill, drain       on_exit
