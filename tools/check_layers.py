@@ -26,7 +26,7 @@ PEERS = [{"source", "step"}]
 CLIENT_FOLDERS = {"base", "value", "net", "cli"}
 CLIENT_COMMANDS = {
     "tail", "status", "dlq", "replay", "rebuild", "forget", "timers", "alarms", "put", "get",
-    "query", "scan", "delete", "reload",
+    "query", "scan", "delete", "invoke", "reload",
 }
 
 OWNED_HEADERS = [

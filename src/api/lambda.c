@@ -25,7 +25,7 @@ struct place {
     struct weir_str rest; /* behind it, without slashes around: "invocations" */
 };
 
-/* --- answers ------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------- */
 
 static void respond(struct weir_api *api, struct weir_http_request *http, int status,
         const char *error, const struct weir_buf *body)
@@ -67,7 +67,7 @@ static void respond_not_found(
     weir_buf_fini(&message);
 }
 
-/* --- paths ---------------------------------------------------------------------------------- */
+/* --- paths --------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -166,12 +166,14 @@ static struct weir_str parameter(
     return weir_str(NULL, 0);
 }
 
-/* --- descriptions ----------------------------------------------------------------------------- */
+/* --- descriptions -------------------------------------------------------------------- */
 
 static void write_configuration(const struct weir_functions *functions,
         const struct weir_function_model *model, struct weir_buf *out)
 {
-    static const char *const runtimes[] = { "provided.al2", "nodejs18.x", "python3.9" };
+    /* The nearest of AWS's names; what runs elsewhere could be anything. */
+    static const char *const runtimes[] = { "provided.al2", "nodejs18.x", "python3.9",
+        "provided.al2", "provided.al2" };
     struct weir_buf arn;
     weir_buf_init(&arn, ANSWER_MAX_BYTES);
     weir_functions_write_arn(functions, model->name, &arn);
@@ -247,8 +249,7 @@ static void list_functions(struct weir_api *api, struct weir_http_request *http)
     weir_buf_fini(&body);
 }
 
-/* --- Invoke
- * --------------------------------------------------------------------------------------- */
+/* --- Invoke -------------------------------------------------------------------------- */
 
 /* An invocation whose client waits. Lives in the request's arena. */
 struct waiting {
@@ -286,14 +287,15 @@ static void invoked(struct weir_invocation *invocation)
 {
     struct waiting *waiting = invocation->arg;
     struct weir_str message = weir_str_z(invocation->err.msg);
-    bool ran = invocation->outcome != WEIR_FUNCTION_BLOCKED &&
-               invocation->outcome != WEIR_FUNCTION_FINAL;
+    bool ran = invocation->outcome == WEIR_FUNCTION_OK || invocation->response.n > 0;
     if (ran) {
         respond_result(waiting);
     } else if (invocation->err.code == WEIR_E_NOT_FOUND) {
         respond_not_found(waiting->api, waiting->http, waiting->name);
     } else if (invocation->err.code == WEIR_E_BUSY) {
         respond_error(waiting->api, waiting->http, 429, "TooManyRequestsException", message);
+    } else if (invocation->outcome == WEIR_FUNCTION_ERROR) {
+        respond_result(waiting); /* it failed without a word */
     } else {
         respond_error(waiting->api, waiting->http, 503, "ServiceException", message);
     }
@@ -379,8 +381,7 @@ static void invoke(struct weir_api *api, struct weir_http_request *http, struct 
     weir_functions_invoke(api->options.functions, &waiting->invocation);
 }
 
-/* --- dispatch
- * --------------------------------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------------------------ */
 
 bool weir_lambda_is_path(struct weir_str path)
 {

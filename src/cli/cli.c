@@ -19,6 +19,7 @@ const struct weir_cli_command *const weir_cli_commands[] = {
     &weir_cli_delete,
     &weir_cli_query,
     &weir_cli_scan,
+    &weir_cli_invoke,
     &weir_cli_match,
     &weir_cli_eval,
     &weir_cli_explain,

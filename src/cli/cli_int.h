@@ -73,6 +73,7 @@ struct weir_cli_call {
     bool group;
     bool yes;
     bool verbose;
+    bool log;
 };
 
 /* A flag sets a bool, a text a const char *, a number a uint64_t of struct weir_cli_call; a list
@@ -119,6 +120,7 @@ extern const struct weir_cli_command weir_cli_get;
 extern const struct weir_cli_command weir_cli_delete;
 extern const struct weir_cli_command weir_cli_query;
 extern const struct weir_cli_command weir_cli_scan;
+extern const struct weir_cli_command weir_cli_invoke;
 extern const struct weir_cli_command weir_cli_match;
 extern const struct weir_cli_command weir_cli_eval;
 extern const struct weir_cli_command weir_cli_explain;

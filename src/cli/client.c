@@ -31,7 +31,7 @@ static struct weir_str endpoint_of(const struct weir_cli_call *call)
     return endpoint;
 }
 
-enum { HEADERS_MAX = 6 };
+enum { HEADERS_MAX = 10 };
 
 struct headers {
     struct weir_http_header all[HEADERS_MAX];
@@ -103,6 +103,8 @@ enum weir_cli_exit weir_cli_refused(int status, struct weir_str body)
         weir_cli_fail("%.*s: %.*s", WEIR_STR_ARG(type), WEIR_STR_ARG(message));
     } else if (type.n > 0) {
         weir_cli_fail("%.*s", WEIR_STR_ARG(type));
+    } else if (message.n > 0) {
+        weir_cli_fail("%.*s", WEIR_STR_ARG(message));
     } else {
         weir_cli_fail("the answer has HTTP status %d and is no error of weir", status);
     }
@@ -134,6 +136,9 @@ enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
         add_header(&headers, WEIR_STR("X-Amz-Target"),
                 weir_arena_printf(
                         &arena, "DynamoDB_20120810.%.*s", WEIR_STR_ARG(request->operation)));
+    }
+    for (size_t i = 0; i < request->header_count; i++) {
+        add_header(&headers, request->headers[i].name, request->headers[i].value);
     }
     enum weir_rc rc = weir_http_url_parse(http.url, &url, &err);
     if (rc == WEIR_OK) {

@@ -26,6 +26,8 @@ struct weir_cli_request {
     struct weir_str path;      /* with its query, without an operation */
     bool post;                 /* POST path instead of GET */
     struct weir_str body;
+    const struct weir_http_header *headers; /* besides those that it adds itself; at most 4 */
+    size_t header_count;
     /* As in struct weir_http_fetch: takes the body as it comes. NULL: it is gathered. */
     bool (*on_data)(void *arg, const struct weir_http_reply *reply, struct weir_str data);
     void *arg;

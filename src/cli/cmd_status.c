@@ -92,6 +92,28 @@ static bool add_pipeline(void *arg, struct weir_str object)
     return true;
 }
 
+static bool add_function(void *arg, struct weir_str object)
+{
+    struct weir_cli_columns *columns = arg;
+    struct weir_arena *arena = &columns->arena;
+    struct weir_str reason = weir_cli_member(arena, object, "reason");
+    struct weir_str state = weir_cli_member(arena, object, "state");
+    struct weir_str cells[] = {
+        weir_cli_member(arena, object, "name"),
+        weir_cli_member(arena, object, "runtime"),
+        weir_cli_member(arena, object, "instances"),
+        weir_cli_member(arena, object, "running"),
+        weir_cli_member(arena, object, "waiting"),
+        weir_cli_member(arena, object, "invocations"),
+        weir_cli_member(arena, object, "errors"),
+        reason.n > 0
+                ? weir_arena_printf(arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
+                : state,
+    };
+    weir_cli_columns_add(columns, cells);
+    return true;
+}
+
 static bool add_lane(void *arg, struct weir_str object)
 {
     struct weir_cli_columns *columns = arg;
@@ -134,6 +156,8 @@ static void write_head(struct weir_buf *out, struct weir_arena *arena, struct we
 static void write_page(struct weir_buf *out, struct weir_str answer)
 {
     static const char *const table_titles[] = { "TABLE", "STREAM" };
+    static const char *const function_titles[] = { "FUNCTION", "RUNTIME", ">INSTANCES", ">RUNNING",
+        ">WAITING", ">INVOCATIONS", ">ERRORS", "STATE" };
     static const char *const pipeline_titles[] = { "PIPELINE", "SOURCE", ">RECORDS", ">FILTERED",
         ">ERRORS", ">WAITING", ">LAG", "STATE" };
     static const char *const lane_titles[] = { "DELIVERIES", "TARGET", ">PENDING", ">IN FLIGHT",
@@ -144,6 +168,10 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     write_head(out, &arena, answer);
     weir_cli_columns_init(&columns, table_titles, sizeof(table_titles) / sizeof(table_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "tables"), add_table, &columns);
+    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_init(
+            &columns, function_titles, sizeof(function_titles) / sizeof(function_titles[0]));
+    weir_cli_each(weir_cli_member(&arena, answer, "functions"), add_function, &columns);
     weir_cli_columns_write(&columns, out);
     weir_cli_columns_init(
             &columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
@@ -177,7 +205,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
 const struct weir_cli_command weir_cli_status = {
     .name = "status",
     .arguments = "",
-    .help = "Show tables, pipelines, how far behind they are, and the log",
+    .help = "Show tables, functions, pipelines, how far behind they are, and the log",
     .details = "",
     .options = options,
     .run = run,

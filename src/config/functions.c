@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config/config_int.h"
+#include "net/http_url.h"
 
 enum { CONCURRENCY_MAX = 1000, QUEUE_MAX = 1000 * 1000, WHAT_BYTES = WEIR_FUNCTION_NAME_MAX + 32 };
 
@@ -14,6 +15,14 @@ struct function_options {
     struct weir_str dir;
     const struct weir_conf *command;
     const struct weir_conf *variables;
+    struct weir_str url;
+    const struct weir_conf *headers;
+    struct weir_str lambda;
+    struct weir_str region;
+    struct weir_str endpoint;
+    struct weir_str access_key_id;
+    struct weir_str secret_access_key;
+    struct weir_str session_token;
     uint64_t timeout_ms;
     uint64_t init_timeout_ms;
     uint64_t idle_ms;
@@ -37,6 +46,20 @@ static const struct weir_option function_options[] = {
     { "dir", ".", "the folder it runs in, from the file's folder", WEIR_OPTION_STRING, AT(dir), 0,
             0 },
     { "env", "", "environment variables", WEIR_OPTION_NODE, AT(variables), 0, 0 },
+    { "url", "", "where it runs, instead of a command: events are posted to it", WEIR_OPTION_STRING,
+            AT(url), 0, 0 },
+    { "headers", "", "headers of requests to the url", WEIR_OPTION_NODE, AT(headers), 0, 0 },
+    { "lambda", "", "the function of AWS Lambda that it is, by name or ARN", WEIR_OPTION_STRING,
+            AT(lambda), 0, 0 },
+    { "region", "", "of the lambda; its ARN's, when it has one", WEIR_OPTION_STRING, AT(region), 0,
+            0 },
+    { "endpoint", "", "of the lambda; AWS's in the region by default", WEIR_OPTION_STRING,
+            AT(endpoint), 0, 0 },
+    { "access_key_id", "", "the key that calls of the lambda are signed with", WEIR_OPTION_STRING,
+            AT(access_key_id), 0, 0 },
+    { "secret_access_key", "", "its secret", WEIR_OPTION_STRING, AT(secret_access_key), 0, 0 },
+    { "session_token", "", "its session, when it is a temporary one", WEIR_OPTION_STRING,
+            AT(session_token), 0, 0 },
     { "timeout", "3s", "how long an event may take", WEIR_OPTION_DURATION, AT(timeout_ms), 1,
             (uint64_t)24 * 3600 * 1000 },
     { "init_timeout", "10s", "how long a start may take", WEIR_OPTION_DURATION, AT(init_timeout_ms),
@@ -71,7 +94,7 @@ static const struct weir_conf *at(const struct reading *reading, const char *opt
     return found != NULL ? found : reading->name;
 }
 
-/* --- name, runtime, command --------------------------------------------------------------- */
+/* --- name, runtime, command ---------------------------------------------------------- */
 
 static bool is_one_of(char c, const char *others)
 {
@@ -140,7 +163,7 @@ static void set_interpreter(struct reading *reading, const char *program)
     reading->model->command_count = 1;
 }
 
-static void read_runtime(struct reading *reading, const struct function_options *options)
+static void read_local(struct reading *reading, const struct function_options *options)
 {
     static const char *const names[] = { "node", "python" };
     static const char *const programs[] = { "node", "python3" };
@@ -163,8 +186,8 @@ static void read_runtime(struct reading *reading, const struct function_options 
         weir_conf_unknown(diagnostics, at(reading, "runtime"), "runtime", names, WEIR_COUNT(names));
     } else if (options->runtime.n == 0 && options->command == NULL) {
         weir_conf_error(diagnostics, reading->name,
-                "%s needs a runtime with a handler (runtime: node, handler: index.handler) or a "
-                "command (command: [./bootstrap])",
+                "%s needs a runtime with a handler (runtime: node, handler: index.handler), a "
+                "command (command: [./bootstrap]), a url or a lambda",
                 reading->what);
     } else if (model->runtime != WEIR_RUNTIME_COMMAND && options->handler.n == 0) {
         weir_conf_error(diagnostics, reading->name,
@@ -173,7 +196,7 @@ static void read_runtime(struct reading *reading, const struct function_options 
     }
 }
 
-/* --- folder and handler -------------------------------------------------------------------- */
+/* --- folder and handler -------------------------------------------------------------- */
 
 static bool is_file(struct weir_str path)
 {
@@ -272,8 +295,7 @@ static bool place_folder(const struct reading *reading, struct weir_str dir)
     return right;
 }
 
-/* --- environment -------------------------------------------------------------------------------
- */
+/* --- environment --------------------------------------------------------------------- */
 
 static bool is_variable_name(struct weir_str name)
 {
@@ -338,8 +360,229 @@ static void read_variables(const struct reading *reading, const struct weir_conf
     }
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+/* --- elsewhere ----------------------------------------------------------------------- */
+
+static bool is_url(struct weir_str text)
+{
+    return weir_str_starts(text, WEIR_STR("http://")) ||
+           weir_str_starts(text, WEIR_STR("https://"));
+}
+
+static void check_url(const struct reading *reading, const char *option, struct weir_str url)
+{
+    struct weir_http_url parsed = { 0 };
+    struct weir_err err = { 0 };
+    char shown[WEIR_CONF_SHOWN];
+    if (!is_url(url)) {
+        weir_conf_error(reading->reader->diagnostics, at(reading, option),
+                "%s: %s must begin with http:// or https://, not %s", reading->what, option,
+                weir_conf_show(at(reading, option), shown));
+    } else if (weir_http_url_parse(url, &parsed, &err) != WEIR_OK) {
+        weir_conf_error(reading->reader->diagnostics, at(reading, option), "%s: %s: %s",
+                reading->what, option, err.msg);
+    }
+}
+
+/* A header, unless it is wrong; *count is that of the headers so far. */
+static void read_header(const struct reading *reading, const struct weir_conf *name,
+        const struct weir_conf *value, struct weir_http_header *headers, size_t *count)
+{
+    struct weir_diagnostics *diagnostics = reading->reader->diagnostics;
+    char shown[WEIR_CONF_SHOWN];
+    bool right = name->text.n > 0;
+    if (name->broken || value->broken) {
+        return;
+    }
+    for (size_t i = 0; right && i < name->text.n; i++) {
+        right = name->text.p[i] != '\0' && is_one_of(name->text.p[i], "-_");
+    }
+    if (!right) {
+        weir_conf_error(diagnostics, name,
+                "%s: the name of a header has letters, digits, '-' and '_', not %s", reading->what,
+                weir_conf_show(name, shown));
+        return;
+    }
+    right = value->kind == WEIR_CONF_SCALAR;
+    for (size_t i = 0; right && i < value->text.n; i++) {
+        right = (unsigned char)value->text.p[i] >= ' ';
+    }
+    if (!right) {
+        weir_conf_error(diagnostics, value, "%s: a header is a text of one line, not %s",
+                reading->what, weir_conf_show(value, shown));
+        return;
+    }
+    headers[(*count)++] = (struct weir_http_header){ name->text, value->text };
+}
+
+static void read_headers(struct reading *reading, const struct weir_conf *node)
+{
+    if (node == NULL || node->kind == WEIR_CONF_NULL || node->broken) {
+        return;
+    }
+    if (node->kind != WEIR_CONF_MAP) {
+        char shown[WEIR_CONF_SHOWN];
+        weir_conf_error(reading->reader->diagnostics, node,
+                "%s: headers must be a map of names to texts, not %s", reading->what,
+                weir_conf_show(node, shown));
+        return;
+    }
+    struct weir_http_header *headers =
+            weir_arena_zero(&reading->reader->config->arena, node->count, sizeof(*headers));
+    reading->model->headers = headers;
+    for (size_t i = 0; i < node->count; i++) {
+        read_header(
+                reading, &node->names[i], &node->items[i], headers, &reading->model->header_count);
+    }
+}
+
+/* The part of an ARN behind so many colons; empty without it. */
+static struct weir_str arn_part(struct weir_str arn, size_t number)
+{
+    for (; number > 0; number--) {
+        const char *colon = arn.n > 0 ? memchr(arn.p, ':', arn.n) : NULL;
+        if (colon == NULL) {
+            return WEIR_STR("");
+        }
+        arn = weir_str(colon + 1, arn.n - (size_t)(colon + 1 - arn.p));
+    }
+    const char *colon = arn.n > 0 ? memchr(arn.p, ':', arn.n) : NULL;
+    return colon != NULL ? weir_str(arn.p, (size_t)(colon - arn.p)) : arn;
+}
+
+/* A function's name or ARN as a part of a path; false: it is neither. */
+static bool write_path(struct weir_str name, struct weir_buf *out)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c == ':' || c == '$') {
+            weir_buf_printf(out, "%%%02X", (unsigned)c);
+        } else if (c != '\0' && is_one_of(c, "-_.")) {
+            weir_buf_byte(out, c);
+        } else {
+            return false;
+        }
+    }
+    return name.n > 0;
+}
+
+/* Where a lambda is invoked. */
+static struct weir_str lambda_url(const struct reading *reading,
+        const struct function_options *options, struct weir_str region)
+{
+    struct weir_arena *arena = &reading->reader->config->arena;
+    struct weir_str endpoint = options->endpoint;
+    struct weir_str url = WEIR_STR("");
+    struct weir_buf path;
+    weir_buf_init(&path, 4096);
+    while (endpoint.n > 0 && endpoint.p[endpoint.n - 1] == '/') {
+        endpoint.n--;
+    }
+    if (endpoint.n == 0) {
+        endpoint =
+                weir_arena_printf(arena, "https://lambda.%.*s.amazonaws.com", WEIR_STR_ARG(region));
+    }
+    if (write_path(options->lambda, &path)) {
+        url = weir_arena_printf(arena, "%.*s/2015-03-31/functions/%.*s/invocations",
+                WEIR_STR_ARG(endpoint), WEIR_STR_ARG(weir_buf_view(&path)));
+    } else {
+        char shown[WEIR_CONF_SHOWN];
+        weir_conf_error(reading->reader->diagnostics, at(reading, "lambda"),
+                "%s: lambda must be the name or the ARN of a function, not %s", reading->what,
+                weir_conf_show(at(reading, "lambda"), shown));
+    }
+    weir_buf_fini(&path);
+    return url;
+}
+
+static void read_lambda(struct reading *reading, const struct function_options *options)
+{
+    struct weir_diagnostics *diagnostics = reading->reader->diagnostics;
+    struct weir_function_model *model = reading->model;
+    bool arn = weir_str_starts(options->lambda, WEIR_STR("arn:"));
+    struct weir_str region =
+            options->region.n > 0 || !arn ? options->region : arn_part(options->lambda, 3);
+    if (region.n == 0) {
+        weir_conf_error(diagnostics, at(reading, "lambda"),
+                "%s: the lambda needs a region, as in region: us-east-1", reading->what);
+    }
+    if (options->access_key_id.n == 0 || options->secret_access_key.n == 0) {
+        weir_conf_error(diagnostics, at(reading, "lambda"),
+                "%s: calls of a lambda are signed: it needs access_key_id and secret_access_key "
+                "(!env AWS_SECRET_ACCESS_KEY)",
+                reading->what);
+    }
+    if (options->endpoint.n > 0) {
+        check_url(reading, "endpoint", options->endpoint);
+    }
+    model->url = lambda_url(reading, options, region);
+    model->signer = (struct weir_http_signer){
+        .service = WEIR_STR("lambda"),
+        .region = region,
+        .access_key = options->access_key_id,
+        .secret = options->secret_access_key,
+        .token = options->session_token,
+    };
+}
+
+/* Options that only some functions have; the rest is for all. */
+static const struct {
+    const char *name;
+    bool local; /* of those that weir starts */
+    bool url;
+    bool lambda;
+} own_options[] = {
+    { "dir", .local = true },
+    { "env", .local = true },
+    { "memory", .local = true },
+    { "init_timeout", .local = true },
+    { "idle", .local = true },
+    { "keep_warm", .local = true },
+    { "headers", .url = true },
+    { "region", .lambda = true },
+    { "endpoint", .lambda = true },
+    { "access_key_id", .lambda = true },
+    { "secret_access_key", .lambda = true },
+    { "session_token", .lambda = true },
+};
+
+/* No option is taken and then means nothing. */
+static void check_own_options(const struct reading *reading, const struct function_options *options)
+{
+    bool local = options->url.n == 0 && options->lambda.n == 0;
+    for (size_t i = 0; i < WEIR_COUNT(own_options); i++) {
+        bool means_something = local                ? own_options[i].local
+                               : options->url.n > 0 ? own_options[i].url
+                                                    : own_options[i].lambda;
+        const struct weir_conf *found = reading->node->kind == WEIR_CONF_MAP
+                                                ? weir_conf_get(reading->node, own_options[i].name)
+                                                : NULL;
+        if (found != NULL && !means_something) {
+            weir_conf_error(reading->reader->diagnostics, found,
+                    "%s: %s is an option of %s, and this is %s", reading->what, own_options[i].name,
+                    own_options[i].local ? "a function that weir starts"
+                    : own_options[i].url ? "a url"
+                                         : "a lambda",
+                    local                ? "a function that weir starts"
+                    : options->url.n > 0 ? "a url"
+                                         : "a lambda");
+        }
+    }
+}
+
+/* A function is one thing: a handler or command, a url, or a lambda. */
+static bool check_kind(const struct reading *reading, const struct function_options *options)
+{
+    bool local = options->runtime.n > 0 || options->command != NULL || options->handler.n > 0;
+    if (local + (options->url.n > 0) + (options->lambda.n > 0) > 1) {
+        weir_conf_error(reading->reader->diagnostics, reading->name,
+                "%s must be one of a handler or command, a url, and a lambda", reading->what);
+        return false;
+    }
+    check_own_options(reading, options);
+    return true;
+}
+
+/* --- the whole ----------------------------------------------------------------------- */
 
 static void read_function(const struct weir_config_reader *reader, const struct weir_conf *name,
         const struct weir_conf *node, struct weir_function_model *model)
@@ -367,7 +610,22 @@ static void read_function(const struct weir_config_reader *reader, const struct 
                 model->concurrency);
     }
     read_variables(&reading, options.variables);
-    read_runtime(&reading, &options);
+    if (!check_kind(&reading, &options)) {
+        return;
+    }
+    if (options.url.n > 0) {
+        model->runtime = WEIR_RUNTIME_HTTP;
+        model->url = options.url;
+        check_url(&reading, "url", options.url);
+        read_headers(&reading, options.headers);
+        return;
+    }
+    if (options.lambda.n > 0) {
+        model->runtime = WEIR_RUNTIME_LAMBDA;
+        read_lambda(&reading, &options);
+        return;
+    }
+    read_local(&reading, &options);
     bool placed = place_folder(&reading, options.dir);
     if (diagnostics->errors != errors || !placed) {
         return;

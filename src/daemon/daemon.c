@@ -151,6 +151,16 @@ static bool find_secret(void *arg, struct weir_str access_key, struct weir_str *
     return false;
 }
 
+/* The URL by which this machine reaches the server. */
+static void write_endpoint(const struct daemon *daemon, char endpoint[static ENDPOINT_BYTES])
+{
+    bool any = strcmp(daemon->address, "0.0.0.0") == 0 || strcmp(daemon->address, "::") == 0;
+    const char *address = any ? "127.0.0.1" : daemon->address;
+    bool v6 = strchr(address, ':') != NULL;
+    snprintf(endpoint, ENDPOINT_BYTES, "http://%s%s%s:%u", v6 ? "[" : "", address, v6 ? "]" : "",
+            weir_http_server_port(daemon->server));
+}
+
 static enum weir_rc start_server(
         struct daemon *daemon, const struct weir_config *config, struct weir_err *err)
 {
@@ -190,17 +200,13 @@ static enum weir_rc start_server(
         .arg = daemon->api,
         .metrics = &daemon->http_metrics,
     };
-    return weir_http_server_create(daemon->engine->loop, &http, &daemon->server, err);
-}
-
-/* The URL by which this machine reaches the server. */
-static void write_endpoint(const struct daemon *daemon, char endpoint[static ENDPOINT_BYTES])
-{
-    bool any = strcmp(daemon->address, "0.0.0.0") == 0 || strcmp(daemon->address, "::") == 0;
-    const char *address = any ? "127.0.0.1" : daemon->address;
-    bool v6 = strchr(address, ':') != NULL;
-    snprintf(endpoint, ENDPOINT_BYTES, "http://%s%s%s:%u", v6 ? "[" : "", address, v6 ? "]" : "",
-            weir_http_server_port(daemon->server));
+    enum weir_rc rc = weir_http_server_create(daemon->engine->loop, &http, &daemon->server, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    char endpoint[ENDPOINT_BYTES];
+    write_endpoint(daemon, endpoint);
+    return weir_functions_start(engine->functions, weir_str_z(endpoint), err);
 }
 
 static enum weir_rc start(struct daemon *daemon, struct weir_config *config,
@@ -248,9 +254,6 @@ enum weir_rc weir_daemon_run(
         printf("listening on http://%s%s%s:%u\n", v6 ? "[" : "", daemon->address, v6 ? "]" : "",
                 weir_http_server_port(daemon->server));
         fflush(stdout);
-        char endpoint[ENDPOINT_BYTES];
-        write_endpoint(daemon, endpoint);
-        weir_functions_start(daemon->engine->functions, weir_str_z(endpoint));
         weir_loop_run(daemon->engine->loop);
     }
     finish(daemon);

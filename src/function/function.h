@@ -11,6 +11,11 @@
  * in the function's queue, which is bounded. The time-out of an invocation counts from the moment
  * at which an instance has its event.
  *
+ * A function may also run elsewhere: behind a URL that takes events by POST, or in AWS Lambda. Then
+ * nothing is started, and its outcomes are those of the request (net/http_client.h): an answer
+ * of 2xx is OK; what cannot have arrived, 429 and 503 are BLOCKED, and so are 403 and 404 of
+ * Lambda; other 5xx and a time-out are RETRYABLE, other statuses FINAL.
+ *
  *     what happens                   the invocation's outcome        the instance
  *     the handler answers            OK                              idle again
  *     the handler fails              FUNCTION_ERROR                  idle again
@@ -42,6 +47,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "net/http_client.h"
 #include "net/loop.h"
 
 struct weir_functions;
@@ -52,12 +58,14 @@ enum {
     WEIR_FUNCTION_LOG_TAIL = 4096, /* bytes of its output that an invocation has */
 };
 
-/* --- models ----------------------------------------------------------------------------- */
+/* --- models -------------------------------------------------------------------------- */
 
 enum weir_function_runtime {
     WEIR_RUNTIME_COMMAND, /* `command` speaks the Runtime API itself */
     WEIR_RUNTIME_NODE,    /* weir's own start-up script runs `handler` */
     WEIR_RUNTIME_PYTHON,
+    WEIR_RUNTIME_HTTP,   /* nothing is started: events are posted to `url` */
+    WEIR_RUNTIME_LAMBDA, /* nothing is started: `url` is AWS Lambda's Invoke of the function */
 };
 
 struct weir_function_variable {
@@ -75,11 +83,15 @@ struct weir_function_model {
     size_t command_count;
     const struct weir_function_variable *variables;
     size_t variable_count;
+    struct weir_str url;                    /* HTTP, LAMBDA */
+    const struct weir_http_header *headers; /* that requests to it carry besides; HTTP */
+    size_t header_count;
+    struct weir_http_signer signer; /* LAMBDA */
     uint64_t timeout_ms;
     uint64_t init_timeout_ms; /* from the start to the first request for an event */
     uint64_t idle_ms;         /* after which an idle instance beyond keep_warm is stopped */
     uint64_t memory_bytes;    /* of an instance; 0: not limited */
-    size_t concurrency;       /* instances at once, at least 1 */
+    size_t concurrency;       /* instances, or requests, at once: at least 1 */
     size_t keep_warm;         /* instances kept also when idle, from the start on */
     size_t max_queue;         /* invocations that may wait for an instance */
 };
@@ -87,7 +99,7 @@ struct weir_function_model {
 /* The name of a runtime as weir.yaml has it: "node". Static. */
 const char *weir_function_runtime_name(enum weir_function_runtime runtime);
 
-/* --- life ------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------- */
 
 /* Something that happened to a function, for the log. Borrowed for the call. */
 struct weir_function_event {
@@ -124,8 +136,10 @@ WEIR_MUST_CHECK enum weir_rc weir_functions_create(const struct weir_functions_o
 /*
  * Begin to start instances: those to be kept warm, and those that are waited for. endpoint is
  * weir's own URL ("http://127.0.0.1:8000"), which handlers' SDKs are told. Copied.
+ * Errors: WEIR_E_IO (no client for those that run elsewhere).
  */
-void weir_functions_start(struct weir_functions *functions, struct weir_str endpoint);
+WEIR_MUST_CHECK enum weir_rc weir_functions_start(
+        struct weir_functions *functions, struct weir_str endpoint, struct weir_err *err);
 
 /*
  * Stop: what waits or runs is BLOCKED, instances get SIGTERM, and those still there after
@@ -153,14 +167,15 @@ void weir_functions_write_arn(
 /* Append the state of all functions as a JSON array: what /v1/status shows. */
 void weir_functions_status(const struct weir_functions *functions, struct weir_buf *buf);
 
-/* --- invocations ------------------------------------------------------------------------- */
+/* --- invocations --------------------------------------------------------------------- */
 
 enum weir_function_outcome {
     WEIR_FUNCTION_OK,
     WEIR_FUNCTION_ERROR,     /* the handler failed: response is Lambda's error object */
     WEIR_FUNCTION_BLOCKED,   /* not now: queue full, in a back-off, stopping, no such function */
     WEIR_FUNCTION_RETRYABLE, /* time-out, crash, out of memory: response is the error object */
-    WEIR_FUNCTION_FINAL,     /* it cannot ever work: the payload is too large */
+    WEIR_FUNCTION_FINAL,     /* it cannot ever work: the payload is too large, or a url refused it,
+                                and then response is an error object */
 };
 
 /* One invocation. Embed it; it must stay where it is until done has run or it was cancelled. */
@@ -183,7 +198,7 @@ struct weir_invocation {
 
     /* The module's. */
     struct weir_invocation *next;
-    void *place; /* where it is: its function while it waits, its instance while it runs */
+    void *place; /* where it is: its function while it waits, its instance or call while it runs */
     unsigned char phase;
 };
 
@@ -195,11 +210,11 @@ void weir_functions_invoke(struct weir_functions *functions, struct weir_invocat
 
 /*
  * Lose interest: done does not run, and the invocation may be freed. One that waits is never run;
- * a handler that has the event already works on, and its answer is dropped.
+ * a handler that has the event already works on, and its answer is dropped; a request is ended.
  */
 void weir_functions_cancel(struct weir_functions *functions, struct weir_invocation *invocation);
 
-/* --- starting commands ------------------------------------------------------------------------ */
+/* --- starting commands --------------------------------------------------------------- */
 
 /*
  * What `weir __exec FOLDER PROGRAM [ARGUMENT...]` does, with argv[0] being FOLDER: starts the

@@ -12,6 +12,7 @@ enum { WEIR_FUNCTION_LINE_MAX = 16 * 1024 }; /* longer lines of output are cut i
 /* Where an invocation is. */
 enum weir_invocation_phase {
     WEIR_INVOCATION_WAITING, /* in its function's queue; place: struct weir_function */
+    WEIR_INVOCATION_REMOTE,  /* somewhere else; place: struct weir_remote_call */
     WEIR_INVOCATION_RUNNING, /* at an instance; place: struct weir_instance */
     WEIR_INVOCATION_REFUSED, /* among those that are told soon */
 };
@@ -62,10 +63,11 @@ struct weir_function {
     struct weir_instance *instances;
     size_t instance_count;
     size_t starting_count;
-    size_t busy_count;          /* BUSY and ANSWERED */
+    size_t busy_count;          /* BUSY and ANSWERED, or calls */
     struct weir_instance *idle; /* the one that became idle last */
     size_t idle_count;
-    struct weir_invocation *first; /* that wait */
+    struct weir_remote_call *calls; /* under way, of a function that runs elsewhere */
+    struct weir_invocation *first;  /* that wait */
     struct weir_invocation **last;
     size_t waiting_count;
     struct weir_post scale_post; /* instances are started after the loop has looked for requests */
@@ -88,7 +90,8 @@ struct weir_function {
 struct weir_functions {
     struct weir_functions_options options;
     char *program;
-    char *endpoint; /* NULL: not started yet */
+    char *endpoint;                  /* NULL: not started yet */
+    struct weir_http_client *client; /* for those that run elsewhere; NULL: none, or not yet */
     struct weir_function *all;
     size_t count;
     struct weir_random random;
@@ -105,7 +108,7 @@ struct weir_functions {
     size_t posts; /* under way: the last one frees what was destroyed */
 };
 
-/* --- pool.c -------------------------------------------------------------------------------- */
+/* --- pool.c -------------------------------------------------------------------------- */
 
 /* An instance asks for an event: give it one, or keep it idle. */
 void weir_function_ready(struct weir_instance *instance);
@@ -131,7 +134,13 @@ WEIR_PRINTF(6, 7)
 void weir_function_log(const struct weir_function *function, enum weir_level level,
         const char *what, uint64_t instance, const char *request_id, const char *fmt, ...);
 
-/* --- instance.c ------------------------------------------------------------------------------ */
+/* Make an error of an error object: "TypeError: x is undefined". */
+void weir_function_read_error(struct weir_str object, struct weir_err *err);
+
+/* Whether a function runs elsewhere. */
+bool weir_function_is_remote(const struct weir_function *function);
+
+/* --- instance.c ---------------------------------------------------------------------- */
 
 /* Start one. Errors: WEIR_E_IO. */
 WEIR_MUST_CHECK enum weir_rc weir_instance_create(
@@ -151,7 +160,19 @@ void weir_instance_asks(struct weir_instance *instance, struct weir_http_request
 void weir_instance_answers(struct weir_instance *instance, struct weir_str body, bool failed);
 void weir_instance_gives_up(struct weir_instance *instance, struct weir_str body);
 
-/* --- runtime_api.c ---------------------------------------------------------------------------- */
+/* --- remote.c ------------------------------------------------------------------------ */
+
+/* Call for those that wait, as many as may at once. */
+void weir_remote_serve(struct weir_function *function);
+
+/* End a call; its invocation is not told. */
+void weir_remote_cancel(struct weir_remote_call *call);
+
+/* End all calls: their invocations are BLOCKED. End them without telling anyone. */
+void weir_remote_stop(struct weir_function *function);
+void weir_remote_destroy(struct weir_function *function);
+
+/* --- runtime_api.c ------------------------------------------------------------------- */
 
 /* The handler of an instance's listener; arg is the instance. */
 void weir_runtime_api_handle(struct weir_http_request *request, void *arg);
@@ -160,8 +181,7 @@ void weir_runtime_api_handle(struct weir_http_request *request, void *arg);
 void weir_runtime_api_send(
         struct weir_instance *instance, const struct weir_invocation *invocation);
 
-/* --- output.c -----------------------------------------------------------------------------------
- */
+/* --- output.c ------------------------------------------------------------------------ */
 
 /* Take output of an instance: whole lines go to the log, all of it to the invocation's tail. */
 void weir_output_add(
@@ -174,8 +194,7 @@ void weir_output_end(struct weir_instance *instance);
 void weir_output_begin(struct weir_instance *instance);
 struct weir_str weir_output_tail(struct weir_instance *instance, uint64_t duration_us);
 
-/* --- environment.c -------------------------------------------------------------------------------
- */
+/* --- environment.c ------------------------------------------------------------------- */
 
 /* What an instance is started with. All in the arena. */
 struct weir_instance_start {
@@ -186,14 +205,12 @@ struct weir_instance_start {
 void weir_environment_make(const struct weir_function *function, uint16_t port, uint64_t number,
         struct weir_arena *arena, struct weir_instance_start *ret_start);
 
-/* --- memory.c
- * -------------------------------------------------------------------------------------- */
+/* --- memory.c ------------------------------------------------------------------------ */
 
 /* The memory that a process and all below it have for themselves, in bytes. */
 uint64_t weir_memory_of(int pid);
 
-/* --- shims (made of src/function/shim/ when weir is built)
- * --------------------------------------------- */
+/* --- shims (made of src/function/shim/ when weir is built) --------------------------- */
 
 extern const char weir_shim_node[];
 extern const char weir_shim_python[];

@@ -7,7 +7,6 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "function/function_int.h"
-#include "value/json.h"
 
 enum {
     CONNECTIONS_MAX = 16,
@@ -24,7 +23,7 @@ static uint64_t now_ns(const struct weir_instance *instance)
     return weir_clock_monotonic_ns(weir_loop_clock(instance->function->functions->options.loop));
 }
 
-/* --- states ---------------------------------------------------------------------------------- */
+/* --- states -------------------------------------------------------------------------- */
 
 static void count(struct weir_function *function, enum weir_instance_state state, size_t n)
 {
@@ -44,7 +43,7 @@ static void enter(struct weir_instance *instance, enum weir_instance_state state
     weir_gauge_set(instance->function->concurrent, (int64_t)instance->function->busy_count);
 }
 
-/* --- the end of an invocation ----------------------------------------------------------------- */
+/* --- the end of an invocation -------------------------------------------------------- */
 
 static void fill(struct weir_instance *instance, struct weir_invocation *invocation)
 {
@@ -86,8 +85,7 @@ static void finish_with(
     weir_buf_fini(&body);
 }
 
-/* --- failures ------------------------------------------------------------------------------------
- */
+/* --- failures ------------------------------------------------------------------------ */
 
 /* Kill it now: nothing that it says counts any more. */
 static void kill_now(struct weir_instance *instance)
@@ -161,8 +159,7 @@ static void look_at_memory(struct weir_loop_timer *timer)
     finish_with(instance, "Runtime.OutOfMemory", &err);
 }
 
-/* --- the timer
- * --------------------------------------------------------------------------------------- */
+/* --- the timer ----------------------------------------------------------------------- */
 
 static void stop_idle(struct weir_instance *instance)
 {
@@ -187,8 +184,7 @@ static void on_timer(struct weir_loop_timer *timer)
     }
 }
 
-/* --- what the runtime says
- * ----------------------------------------------------------------------------- */
+/* --- what the runtime says ----------------------------------------------------------- */
 
 static void runtime_gone(struct weir_http_request *request)
 {
@@ -242,45 +238,6 @@ static void answered(
     finish(instance, outcome, body);
 }
 
-/* A member of an error object as a text, for a message. */
-static struct weir_str member_of(
-        struct weir_str object, struct weir_str name, struct weir_arena *arena)
-{
-    struct weir_json json;
-    struct weir_str found = WEIR_STR("");
-    weir_json_init(&json, object, arena, WEIR_JSON_MAX_DEPTH);
-    if (weir_json_next(&json) != WEIR_JSON_OBJECT) {
-        return found;
-    }
-    while (weir_json_next(&json) == WEIR_JSON_NAME) {
-        bool wanted = weir_str_eq(json.text, name);
-        enum weir_json_token token = weir_json_next(&json);
-        if (wanted && token == WEIR_JSON_STRING) {
-            return json.text;
-        }
-        if (weir_json_skip(&json, token, NULL) != WEIR_OK) {
-            break;
-        }
-    }
-    return found;
-}
-
-/* Make an error of an error object: "TypeError: x is undefined". */
-static void read_error(struct weir_str object, struct weir_err *err)
-{
-    struct weir_arena arena;
-    weir_arena_init(&arena);
-    struct weir_str type = member_of(object, WEIR_STR("errorType"), &arena);
-    struct weir_str message = member_of(object, WEIR_STR("errorMessage"), &arena);
-    if (type.n == 0 && message.n == 0) {
-        weir_fail(err, WEIR_E_INVALID, "the handler failed and did not say how");
-    } else {
-        weir_fail(err, WEIR_E_INVALID, "%.*s%s%.*s", WEIR_STR_ARG(type),
-                type.n > 0 && message.n > 0 ? ": " : "", WEIR_STR_ARG(message));
-    }
-    weir_arena_fini(&arena);
-}
-
 /* What is too large is refused in Lambda's words, whatever it is. */
 static void answer_too_large(struct weir_instance *instance, size_t bytes)
 {
@@ -304,7 +261,7 @@ void weir_instance_answers(struct weir_instance *instance, struct weir_str body,
         return;
     }
     if (failed && instance->invocation != NULL) {
-        read_error(body, &instance->invocation->err);
+        weir_function_read_error(body, &instance->invocation->err);
     }
     answered(instance, failed ? WEIR_FUNCTION_ERROR : WEIR_FUNCTION_OK, body);
 }
@@ -312,15 +269,14 @@ void weir_instance_answers(struct weir_instance *instance, struct weir_str body,
 void weir_instance_gives_up(struct weir_instance *instance, struct weir_str body)
 {
     struct weir_err err = { 0 };
-    read_error(body, &err);
+    weir_function_read_error(body, &err);
     weir_function_log(instance->function, WEIR_LOG_ERROR, "function.start_failed", instance->number,
             "", "%s", err.msg);
     kill_now(instance);
     fail_start(instance, NULL, &err, body);
 }
 
-/* --- its end
- * ---------------------------------------------------------------------------------------------- */
+/* --- its end ------------------------------------------------------------------------- */
 
 static void unlink_instance(struct weir_instance *instance)
 {
@@ -413,9 +369,7 @@ void weir_instance_stop(struct weir_instance *instance, uint64_t grace_ms)
     }
 }
 
-/* --- its start
- * -----------------------------------------------------------------------------------------------
- */
+/* --- its start ----------------------------------------------------------------------- */
 
 static enum weir_rc start_child(struct weir_instance *instance, struct weir_err *err)
 {

@@ -23,8 +23,14 @@ static uint64_t now_ns(const struct weir_functions *functions)
 
 const char *weir_function_runtime_name(enum weir_function_runtime runtime)
 {
-    static const char *const names[] = { "command", "node", "python" };
+    static const char *const names[] = { "command", "node", "python", "http", "lambda" };
     return names[runtime];
+}
+
+bool weir_function_is_remote(const struct weir_function *function)
+{
+    return function->model->runtime == WEIR_RUNTIME_HTTP ||
+           function->model->runtime == WEIR_RUNTIME_LAMBDA;
 }
 
 void weir_function_log(const struct weir_function *function, enum weir_level level,
@@ -44,7 +50,7 @@ void weir_function_log(const struct weir_function *function, enum weir_level lev
     options->log(options->arg, &event);
 }
 
-/* --- invocations ------------------------------------------------------------------------- */
+/* --- invocations --------------------------------------------------------------------- */
 
 /* A post has run that was counted: whether there is anything left to do it for. */
 static bool arrived(struct weir_functions *functions)
@@ -157,13 +163,14 @@ static enum weir_rc check_queue(const struct weir_function *function, struct wei
     return WEIR_OK;
 }
 
-/* --- instances --------------------------------------------------------------------------- */
+/* --- instances ----------------------------------------------------------------------- */
 
 /* Whether one more is wanted, and allowed. */
 static bool wants_instance(const struct weir_function *function)
 {
     const struct weir_functions *functions = function->functions;
     if (functions->endpoint == NULL || functions->stopping || function->resting ||
+            weir_function_is_remote(function) ||
             function->instance_count >= function->model->concurrency) {
         return false;
     }
@@ -273,7 +280,7 @@ void weir_function_lost(struct weir_function *function)
     post_stopped(functions);
 }
 
-/* --- invoking ------------------------------------------------------------------------------- */
+/* --- invoking ------------------------------------------------------------------------ */
 
 static struct weir_function *find(const struct weir_functions *functions, struct weir_str name)
 {
@@ -325,7 +332,11 @@ void weir_functions_invoke(struct weir_functions *functions, struct weir_invocat
     function->last = &invocation->next;
     function->waiting_count++;
     weir_gauge_set(function->waiting, (int64_t)function->waiting_count);
-    scale_soon(function);
+    if (weir_function_is_remote(function)) {
+        weir_remote_serve(function);
+    } else {
+        scale_soon(function);
+    }
 }
 
 /* Take one out of a list; whether it was the last of it. */
@@ -352,14 +363,15 @@ void weir_functions_cancel(struct weir_functions *functions, struct weir_invocat
         }
         function->waiting_count--;
         weir_gauge_set(function->waiting, (int64_t)function->waiting_count);
+    } else if (invocation->phase == WEIR_INVOCATION_REMOTE) {
+        weir_remote_cancel(invocation->place);
     } else {
         struct weir_instance *instance = invocation->place;
         instance->invocation = NULL;
     }
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------- */
 
 static void make_metrics(struct weir_function *function)
 {
@@ -440,12 +452,38 @@ enum weir_rc weir_functions_create(const struct weir_functions_options *options,
     return rc;
 }
 
-void weir_functions_start(struct weir_functions *functions, struct weir_str endpoint)
+/* A client, when there is a function that needs one. */
+static enum weir_rc start_client(struct weir_functions *functions, struct weir_err *err)
+{
+    size_t connections = 0;
+    for (size_t i = 0; i < functions->count; i++) {
+        const struct weir_function *function = &functions->all[i];
+        connections += weir_function_is_remote(function) ? function->model->concurrency : 0;
+    }
+    if (connections == 0) {
+        return WEIR_OK;
+    }
+    struct weir_http_client_options options = {
+        .max_connections = (uint32_t)connections,
+        .max_connections_per_host = (uint32_t)connections,
+    };
+    return weir_http_client_create(functions->options.loop, &options, &functions->client, err);
+}
+
+enum weir_rc weir_functions_start(
+        struct weir_functions *functions, struct weir_str endpoint, struct weir_err *err)
 {
     functions->endpoint = weir_strndup(endpoint.p, endpoint.n);
-    for (size_t i = 0; i < functions->count; i++) {
-        scale(&functions->all[i]);
+    enum weir_rc rc = start_client(functions, err);
+    for (size_t i = 0; rc == WEIR_OK && i < functions->count; i++) {
+        struct weir_function *function = &functions->all[i];
+        if (weir_function_is_remote(function)) {
+            weir_remote_serve(function);
+        } else {
+            scale(function);
+        }
     }
+    return rc;
 }
 
 void weir_functions_stop(
@@ -459,6 +497,7 @@ void weir_functions_stop(
     for (size_t i = 0; i < functions->count; i++) {
         struct weir_function *function = &functions->all[i];
         block_waiting(function, &err);
+        weir_remote_stop(function);
         for (struct weir_instance *at = function->instances; at != NULL;) {
             struct weir_instance *next = at->next;
             weir_instance_stop(at, grace_ms);
@@ -476,6 +515,7 @@ void weir_functions_destroy(struct weir_functions *functions)
     functions->stopping = true;
     for (size_t i = 0; i < functions->count; i++) {
         struct weir_function *function = &functions->all[i];
+        weir_remote_destroy(function);
         while (function->instances != NULL) {
             weir_instance_destroy(function->instances);
         }
@@ -484,6 +524,7 @@ void weir_functions_destroy(struct weir_functions *functions)
             close(function->script);
         }
     }
+    weir_http_client_destroy(functions->client);
     weir_free(functions->program);
     weir_free(functions->endpoint);
     functions->destroyed = true;
@@ -491,8 +532,47 @@ void weir_functions_destroy(struct weir_functions *functions)
     arrived(functions);
 }
 
-/* --- what is there -------------------------------------------------------------------------------
- */
+/* --- error objects ------------------------------------------------------------------- */
+
+/* A member of an error object as a text, for a message. */
+static struct weir_str member_of(
+        struct weir_str object, struct weir_str name, struct weir_arena *arena)
+{
+    struct weir_json json;
+    struct weir_str found = WEIR_STR("");
+    weir_json_init(&json, object, arena, WEIR_JSON_MAX_DEPTH);
+    if (weir_json_next(&json) != WEIR_JSON_OBJECT) {
+        return found;
+    }
+    while (weir_json_next(&json) == WEIR_JSON_NAME) {
+        bool wanted = weir_str_eq(json.text, name);
+        enum weir_json_token token = weir_json_next(&json);
+        if (wanted && token == WEIR_JSON_STRING) {
+            return json.text;
+        }
+        if (weir_json_skip(&json, token, NULL) != WEIR_OK) {
+            break;
+        }
+    }
+    return found;
+}
+
+void weir_function_read_error(struct weir_str object, struct weir_err *err)
+{
+    struct weir_arena arena;
+    weir_arena_init(&arena);
+    struct weir_str type = member_of(object, WEIR_STR("errorType"), &arena);
+    struct weir_str message = member_of(object, WEIR_STR("errorMessage"), &arena);
+    if (type.n == 0 && message.n == 0) {
+        weir_fail(err, WEIR_E_INVALID, "the handler failed and did not say how");
+    } else {
+        weir_fail(err, WEIR_E_INVALID, "%.*s%s%.*s", WEIR_STR_ARG(type),
+                type.n > 0 && message.n > 0 ? ": " : "", WEIR_STR_ARG(message));
+    }
+    weir_arena_fini(&arena);
+}
+
+/* --- what is there ------------------------------------------------------------------- */
 
 const struct weir_function_model *weir_functions_models(
         const struct weir_functions *functions, size_t *ret_count)

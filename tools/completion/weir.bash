@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check test status alarms tail dlq put get delete query scan match eval explain schedule help version"
+    local commands="serve check test status alarms tail dlq put get delete query scan invoke match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -39,6 +39,7 @@ _weir() {
     delete) options="--endpoint --ddb --json --help" ;;
     query) options="--endpoint --key --begins-with --from --to --reverse --index --limit --filter --names --values --ddb --json --help" ;;
     scan) options="--endpoint --index --limit --filter --names --values --ddb --json --help" ;;
+    invoke) options="--endpoint --log --help" ;;
     match) options="--explain --item --json --help" ;;
     eval) options="--vars --var --record --ddb --typed --help" ;;
     explain) options="--config --json --help" ;;

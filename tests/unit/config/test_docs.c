@@ -96,6 +96,12 @@ static void examples_of_deliveries_are_right(void **state)
     assert_true(check_page("docs/deliveries.md") >= 1);
 }
 
+static void examples_of_functions_are_right(void **state)
+{
+    (void)state;
+    assert_true(check_page("docs/functions.md") >= 3);
+}
+
 static void examples_of_the_readme_are_right(void **state)
 {
     (void)state;
@@ -120,6 +126,7 @@ int main(void)
         cmocka_unit_test(examples_of_alarms_are_right),
         cmocka_unit_test(examples_of_queues_are_right),
         cmocka_unit_test(examples_of_deliveries_are_right),
+        cmocka_unit_test(examples_of_functions_are_right),
         cmocka_unit_test(examples_of_the_readme_are_right),
         cmocka_unit_test(the_dashboard_example_is_right),
     };
