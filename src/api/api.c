@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include "api/api_int.h"
+#include "api/scheduler_int.h"
 #include "api/sqs_int.h"
 #include "base/buf.h"
 #include "net/access.h"
@@ -37,6 +38,7 @@ static const struct service services[] = {
     { { "DynamoDB_20120810.", 18 }, weir_ddb_operations, NULL },
     { { "DynamoDBStreams_20120810.", 25 }, weir_streams_operations, NULL },
     { { "AmazonSQS.", 10 }, weir_sqs_operations, &weir_sqs_protocol },
+    { { "AWSScheduler.", 13 }, weir_scheduler_operations, &weir_scheduler_protocol },
 };
 
 /* How our errors look to AWS's clients, who try again on 5xx and throttling. */
@@ -483,6 +485,24 @@ static void dispatch_form(struct weir_api *api, struct weir_http_request *http)
     begin_call(call);
 }
 
+/* A request of EventBridge Scheduler, whose method and path name the operation. */
+static void dispatch_scheduler(struct weir_api *api, struct weir_http_request *http)
+{
+    struct weir_call call = { .api = api, .http = http, .arena = &http->arena };
+    const char *operation = NULL;
+    call.protocol = &weir_scheduler_protocol;
+    call.out = &api->out;
+    if (!weir_scheduler_read(http, &operation, &call.body)) {
+        struct weir_str message = weir_arena_printf(&http->arena, "There is nothing at %.*s %.*s",
+                WEIR_STR_ARG(http->method_name), WEIR_STR_ARG(http->path));
+        call.protocol->refuse(&call, "UnknownOperationException", message);
+        return;
+    }
+    struct weir_str target = weir_arena_printf(&http->arena, "AWSScheduler.%s", operation);
+    weir_assert(find_operation(target, &call));
+    begin_call(call);
+}
+
 /* What clients of the query protocol send: a form, without a target. */
 static bool is_form(const struct weir_http_request *http)
 {
@@ -509,7 +529,9 @@ void weir_api_handle(struct weir_http_request *request, void *arg)
     bool aws = request->method == WEIR_HTTP_POST &&
                (weir_str_eq(request->path, WEIR_STR("/")) || weir_sqs_is_path(request->path));
     bool lambda = weir_lambda_is_path(request->path);
-    const struct weir_api_route *route = aws || lambda ? NULL : find_route(api, request);
+    bool scheduler = weir_scheduler_is_path(request->path);
+    const struct weir_api_route *route =
+            aws || lambda || scheduler ? NULL : find_route(api, request);
     if (!admit(api, request, route != NULL && route->open)) {
         return;
     }
@@ -519,6 +541,10 @@ void weir_api_handle(struct weir_http_request *request, void *arg)
     }
     if (lambda) {
         weir_lambda_handle(api, request);
+        return;
+    }
+    if (scheduler) {
+        dispatch_scheduler(api, request);
         return;
     }
     if (route != NULL) {

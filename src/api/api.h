@@ -3,7 +3,8 @@
  *
  * One HTTP handler serves them all. POST / carries AWS's JSON protocol and names its
  * operation in X-Amz-Target, or is a form of SQS's query protocol, which may also go to a
- * queue's own path. Lambda's API has paths of its own (lambda.c). Other methods and paths go to the
+ * queue's own path. Lambda's API has paths of its own (lambda.c), and so has
+ * EventBridge Scheduler's (scheduler.c). Other methods and paths go to the
  * routes that the daemon registers. Answers are AWS's, errors included.
  *
  * Without credentials any signature is accepted, and only this machine is served
@@ -29,6 +30,7 @@
 #include "net/loop.h"
 #include "net/sigv4.h"
 #include "queue/queue.h"
+#include "schedule/schedule.h"
 #include "table/table.h"
 
 struct weir_api;
@@ -47,6 +49,7 @@ struct weir_api_options {
     struct weir_loop *loop;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_schedules *schedules;
     struct weir_functions *functions;
     const struct weir_clock *clock;
     struct weir_metrics *metrics;       /* NULL: none */

@@ -121,8 +121,10 @@ void weir_out_time(struct weir_buf *out, const char *name, struct weir_time time
 extern const struct weir_operation weir_ddb_operations[];
 extern const struct weir_operation weir_streams_operations[];
 extern const struct weir_operation weir_sqs_operations[];
+extern const struct weir_operation weir_scheduler_operations[];
 
 extern const struct weir_protocol weir_sqs_protocol;
+extern const struct weir_protocol weir_scheduler_protocol;
 
 /* Whether a path is one of Lambda's API; serve a request to it that was let in. */
 bool weir_lambda_is_path(struct weir_str path);

@@ -1,5 +1,7 @@
 #include "api/wire.h"
 
+#include <stdlib.h>
+
 #include "value/ddbjson.h"
 #include "value/json.h"
 
@@ -166,6 +168,25 @@ static bool read_number(
     return true;
 }
 
+static bool read_time(
+        struct reader *reader, enum weir_json_token token, struct weir_wire_time *time)
+{
+    const double most = 253402300800.0; /* the year 10000 */
+    char text[64];
+    struct weir_str number = reader->json.text;
+    if (token != WEIR_JSON_NUMBER || number.n >= sizeof(text)) {
+        return fail_scalar(reader, token, "Timestamp");
+    }
+    memcpy(text, number.p, number.n);
+    text[number.n] = '\0';
+    double seconds = strtod(text, NULL);
+    if (!(seconds >= 0 && seconds < most)) {
+        return fail_scalar(reader, token, "Timestamp");
+    }
+    *time = (struct weir_wire_time){ true, { (int64_t)(seconds * 1000 + 0.5) } };
+    return true;
+}
+
 static bool read_item(struct reader *reader, enum weir_json_token token, struct weir_item *item)
 {
     if (!expect_map(reader, token)) {
@@ -299,6 +320,8 @@ static bool read_value(struct reader *reader, const struct weir_wire_member *mem
         return read_bool(reader, token, at);
     case WEIR_WIRE_NUMBER:
         return read_number(reader, token, at);
+    case WEIR_WIRE_TIME:
+        return read_time(reader, token, at);
     case WEIR_WIRE_ITEM:
         return read_item(reader, token, at);
     case WEIR_WIRE_NAMES:

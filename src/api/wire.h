@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "value/item.h"
@@ -29,6 +30,7 @@ enum weir_wire_type {
     WEIR_WIRE_INDEX_NAME, /* struct weir_str */
     WEIR_WIRE_BOOL,       /* struct weir_wire_bool */
     WEIR_WIRE_NUMBER,     /* struct weir_wire_number: an integer */
+    WEIR_WIRE_TIME,       /* struct weir_wire_time: seconds since 1970, maybe with a fraction */
     WEIR_WIRE_ITEM,       /* struct weir_item of attribute values; p NULL: absent */
     WEIR_WIRE_NAMES,      /* struct weir_item: a map of texts, as S attributes */
     WEIR_WIRE_STRINGS,    /* struct weir_wire_list of struct weir_str */
@@ -50,6 +52,11 @@ struct weir_wire_number {
     int64_t value;
 };
 
+struct weir_wire_time {
+    bool set;
+    struct weir_time value;
+};
+
 struct weir_wire_list {
     bool set;
     void *items; /* the arena's */
@@ -61,6 +68,12 @@ struct weir_wire_list {
 
 struct weir_wire_shape;
 
+/* What a text must look like: AWS's pattern, as it is shown, and a function that knows. */
+struct weir_wire_pattern {
+    const char *shown;
+    bool (*fits)(struct weir_str text);
+};
+
 struct weir_wire_member {
     const char *name; /* on the wire; NULL ends a table */
     enum weir_wire_type type;
@@ -69,7 +82,8 @@ struct weir_wire_member {
     const struct weir_wire_shape *shape; /* of STRUCT, LIST, MAP, LISTS */
     int64_t min; /* a number's value, a text's or list's length; max 0: no bounds */
     int64_t max;
-    const char *values; /* STRING: "[A, B]", the values allowed */
+    const char *values;                      /* STRING: "[A, B]", the values allowed */
+    const struct weir_wire_pattern *pattern; /* STRING; NULL: any */
 };
 
 struct weir_wire_shape {

@@ -130,6 +130,11 @@ static void check_string(struct checker *checker, const struct weir_wire_member 
         begin_fault(checker, text, place);
         weir_buf_printf(&checker->buf, "Member must satisfy enum value set: %s", member->values);
     }
+    if (member->pattern != NULL && !member->pattern->fits(text)) {
+        begin_fault(checker, text, place);
+        weir_buf_printf(&checker->buf, "Member must satisfy regular expression pattern: %s",
+                member->pattern->shown);
+    }
     check_length(checker, member, text, text.n, place);
 }
 
@@ -185,6 +190,8 @@ static bool is_there(enum weir_wire_type type, const void *at)
         return ((const struct weir_wire_bool *)at)->set;
     case WEIR_WIRE_NUMBER:
         return ((const struct weir_wire_number *)at)->set;
+    case WEIR_WIRE_TIME:
+        return ((const struct weir_wire_time *)at)->set;
     case WEIR_WIRE_ITEM:
     case WEIR_WIRE_NAMES:
         return ((const struct weir_item *)at)->p != NULL;
@@ -232,6 +239,7 @@ static void check_member(struct checker *checker, const struct weir_wire_member 
         check_struct(checker, member->shape, *(const char *const *)field, &place);
         break;
     case WEIR_WIRE_BOOL:
+    case WEIR_WIRE_TIME:
     case WEIR_WIRE_ITEM:
     case WEIR_WIRE_NAMES:
     case WEIR_WIRE_REFUSED:

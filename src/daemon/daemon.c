@@ -185,6 +185,7 @@ static enum weir_rc start_server(
         .loop = engine->loop,
         .tables = engine->tables,
         .queues = engine->queues,
+        .schedules = engine->schedules,
         .functions = engine->functions,
         .clock = engine->clock,
         .metrics = engine->metrics,

@@ -25,6 +25,8 @@ struct outer {
     struct weir_wire_list map;
     struct weir_wire_list lists;
     struct weir_str refused;
+    struct weir_wire_time time;
+    struct weir_str digits;
 };
 
 static const struct weir_wire_member inner_members[] = {
@@ -40,6 +42,13 @@ static const struct weir_wire_member entry_members[] = {
     { .name = NULL },
 };
 static const struct weir_wire_shape entry_shape = { sizeof(struct entry), entry_members };
+static bool fits_digits(struct weir_str text)
+{
+    uint64_t value = 0;
+    return weir_str_to_u64(text, &value);
+}
+
+static const struct weir_wire_pattern digits_pattern = { "^[0-9]+$", fits_digits };
 static const struct weir_wire_member outer_members[] = {
     { "TableName", WEIR_WIRE_TABLE_NAME, .offset = offsetof(struct outer, table),
             .required = true },
@@ -54,6 +63,9 @@ static const struct weir_wire_member outer_members[] = {
     { "Map", WEIR_WIRE_MAP, .offset = offsetof(struct outer, map), &entry_shape },
     { "Lists", WEIR_WIRE_LISTS, .offset = offsetof(struct outer, lists), &entry_shape },
     { "Old", WEIR_WIRE_REFUSED, .offset = offsetof(struct outer, refused) },
+    { "Time", WEIR_WIRE_TIME, .offset = offsetof(struct outer, time) },
+    { "Digits", WEIR_WIRE_STRING, .offset = offsetof(struct outer, digits),
+            .pattern = &digits_pattern },
     { .name = NULL },
 };
 static const struct weir_wire_shape outer_shape = { sizeof(struct outer), outer_members };
@@ -143,6 +155,16 @@ static void test_texts_outlive_the_body(void **state)
     assert_str(weir_value_str(weir_item_get(o->names, WEIR_STR("#a"))), "b");
 }
 
+static void test_times(void **state)
+{
+    (void)state;
+    assert_false(read_fine("{}")->time.set);
+    assert_true(read_fine("{\"Time\":0}")->time.set);
+    assert_int_equal(read_fine("{\"Time\":1700000000}")->time.value.ms, 1700000000000);
+    assert_int_equal(read_fine("{\"Time\":1700000000.123}")->time.value.ms, 1700000000123);
+    assert_int_equal(read_fine("{\"Time\":1.7000000001235E9}")->time.value.ms, 1700000000124);
+}
+
 static void test_refused_members(void **state)
 {
     (void)state;
@@ -173,6 +195,12 @@ static void test_faults_of_reading(void **state)
                 "Unrecognized collection type class java.lang.String" },
         { "{\"TableName\":{}}", WEIR_WIRE_SERIALIZATION,
                 "Start of structure or map found where not expected." },
+        { "{\"Time\":\"2025-11-25T15:53:08Z\"}", WEIR_WIRE_SERIALIZATION,
+                "STRING_VALUE cannot be converted to Timestamp" },
+        { "{\"Time\":-1}", WEIR_WIRE_SERIALIZATION,
+                "NUMBER_VALUE cannot be converted to Timestamp" },
+        { "{\"Time\":1e300}", WEIR_WIRE_SERIALIZATION,
+                "DECIMAL_VALUE cannot be converted to Timestamp" },
         { "{\"Limit\":\"5\"}", WEIR_WIRE_SERIALIZATION,
                 "STRING_VALUE cannot be converted to Long" },
         { "{\"Limit\":99999999999999999999}", WEIR_WIRE_SERIALIZATION,
@@ -239,6 +267,9 @@ static void test_constraints(void **state)
         { "{\"TableName\":\"ab!\"}",
                 "1 validation error detected: Value 'ab!' at 'tableName' failed to satisfy "
                 "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+" },
+        { "{\"TableName\":\"abc\",\"Digits\":\"1a\"}",
+                "1 validation error detected: Value '1a' at 'digits' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: ^[0-9]+$" },
         { "{\"TableName\":\"abc\",\"Limit\":0}",
                 "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: "
                 "Member must have value greater than or equal to 1" },
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test_teardown(test_every_type_is_read, fini_arena),
         cmocka_unit_test_teardown(test_absent_null_and_unknown_members, fini_arena),
         cmocka_unit_test_teardown(test_texts_outlive_the_body, fini_arena),
+        cmocka_unit_test_teardown(test_times, fini_arena),
         cmocka_unit_test_teardown(test_refused_members, fini_arena),
         cmocka_unit_test_teardown(test_faults_of_reading, fini_arena),
         cmocka_unit_test_teardown(test_no_json_gives_the_place, fini_arena),
