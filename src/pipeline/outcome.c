@@ -159,6 +159,9 @@ static void release(struct weir_lane *lane)
     weir_counter_add(pipeline->filtered, left_out);
     weir_counter_add(pipeline->records, lane->done_count);
     weir_counter_add(pipeline->errors, failed);
+    if (pipeline->model->dead_letters.n > 0) {
+        weir_counter_add(pipeline->letters_written, failed);
+    }
     weir_counter_add(pipeline->batches, 1);
     weir_histogram_add(pipeline->batch_sizes, lane->done_count);
 }

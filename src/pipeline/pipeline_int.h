@@ -224,6 +224,15 @@ struct source {
     size_t pattern_count;
 };
 
+/* letter_gauges.c: what was counted in the table of a pipeline's letters. */
+struct letter_count {
+    struct weir_watch watch; /* on the table */
+    bool watching;
+    _Atomic bool changed; /* since it was counted */
+    uint64_t letters;
+    struct weir_time oldest; /* failed first; 0: there is none */
+};
+
 struct pipeline {
     struct weir_pipelines *all;
     struct pipeline *next;
@@ -246,6 +255,10 @@ struct pipeline {
     struct weir_counter *errors;
     struct weir_counter *conflicts;
     struct weir_counter *retries;
+    struct weir_counter *letters_written;
+    struct weir_gauge *letters;
+    struct weir_gauge *oldest_letter;
+    struct letter_count letter_count;
     struct weir_histogram *batch_sizes;
     struct weir_histogram *duration;
     struct weir_gauge *age;
@@ -293,6 +306,11 @@ WEIR_MUST_CHECK enum weir_rc weir_letters_find(struct weir_pipelines *pipelines,
 
 /* dead_letter.c: a record that was one; its token is the letter's key, or its message's receipt. */
 extern const struct weir_origin weir_origin_letter;
+
+/* letter_gauges.c: bring the gauges of a pipeline's letters up to date; stop following their table.
+ */
+void weir_letter_gauges_refresh(struct pipeline *pipeline);
+void weir_letter_gauges_fini(struct pipeline *pipeline);
 
 /* messages.c: add that a record's message is deleted; its token is the receipt. Errors: as
  * weir_queue_settle. */

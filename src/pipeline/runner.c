@@ -216,6 +216,15 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
             labels, "Age of the oldest record that is not processed");
     pipeline->waiting = weir_metrics_gauge(
             metrics, "weir_pipeline_waiting_records", labels, "Records read and not yet committed");
+    if (pipeline->model->dead_letters.n > 0) {
+        pipeline->letters_written = weir_metrics_counter(metrics,
+                "weir_pipeline_dead_letters_total", labels, "Records that became dead letters");
+        pipeline->letters = weir_metrics_gauge(metrics, "weir_pipeline_dead_letters", labels,
+                "Dead letters that are there now; of a queue, all its messages");
+        pipeline->oldest_letter =
+                weir_metrics_gauge(metrics, "weir_pipeline_oldest_dead_letter_seconds", labels,
+                        "Age of the oldest dead letter");
+    }
 }
 
 struct pipeline *weir_pipeline_find(struct weir_pipelines *pipelines, struct weir_str name)
@@ -278,6 +287,7 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
     weir_loop_timer_fini(&pipelines->stop_timer);
     for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
         p->stopped = true;
+        weir_letter_gauges_fini(p);
         for (size_t i = 0; i < p->source_count; i++) {
             weir_source_detach(&p->sources[i]);
         }

@@ -50,6 +50,7 @@ void weir_pipelines_refresh(struct weir_pipelines *pipelines)
         struct lag lag = measure(p);
         weir_gauge_set(p->age, age_of(p, &lag));
         weir_gauge_set(p->waiting, (int64_t)lag.waiting);
+        weir_letter_gauges_refresh(p);
     }
 }
 

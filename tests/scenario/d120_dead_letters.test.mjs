@@ -24,6 +24,8 @@ pipelines:
 const letters = '  letters: { key: { pipeline: S, sequence: S } }\n';
 
 const put = (weir, Item) => weir.docs.send(new PutCommand({ TableName: 'source', Item }));
+const metric = async (weir, name) => Number(new RegExp(`^weir_pipeline_${name}\\{pipeline="copy"\\} (\\d+)$`, 'm').exec(
+  (await weir.request({ method: 'GET', path: '/metrics' })).text)?.[1]);
 const all = async (weir, TableName) => (await weir.docs.send(new ScanCommand({ TableName }))).Items;
 
 test('a poison record among many ends in the dead letters with its content, and it alone', async () => {
@@ -47,11 +49,15 @@ test('a poison record among many ends in the dead letters with its content, and 
     assert.equal(letter.DDBStreamBatchInfo.startSequenceNumber, letter.sequence);
     assert.deepEqual(record.dynamodb.NewImage, { id: { S: 'i42' }, value: { S: 'poison' } });
     assert.deepEqual((await all(weir, 'target')).find(({ id }) => id === 'i42'), undefined);
+    assert.equal(await metric(weir, 'dead_letters'), 1);
+    assert.equal(await metric(weir, 'dead_letters_total'), 1);
     await weir.kill();
     await weir.start();
     await put(weir, { id: 'later', value: 1 });
     await eventually(async () => (await all(weir, 'target')).length === 100);
     assert.equal((await all(weir, 'letters')).length, 1);
+    assert.equal(await metric(weir, 'dead_letters'), 1, 'counted again after a restart');
+    assert.ok((await metric(weir, 'oldest_dead_letter_seconds')) < 600);
   } finally {
     await weir.close();
   }
@@ -90,6 +96,8 @@ test('a letter is processed again, unless its item has moved on', async () => {
       { id: 'a', twice: 'oneone' }, { id: 'b', twice: 'threethree' }]);
     assert.deepEqual(await redriven('&stale=true'), { given: 1, stale: 0 });
     await eventually(async () => (await all(weir, 'letters')).length === 0);
+    assert.equal(await metric(weir, 'dead_letters'), 0);
+    assert.equal(await metric(weir, 'oldest_dead_letter_seconds'), 0);
     assert.equal((await redrive(`&sequence=${sequence}`)).status, 404);
     assert.equal((await weir.request({ method: 'POST', path: '/v1/redrive?pipeline=none' })).status, 404);
   } finally {
