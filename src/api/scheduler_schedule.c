@@ -97,8 +97,7 @@ static enum weir_rc read_schedule(const struct weir_call *call,
     if (rc == WEIR_OK) {
         rc = read_dates(call, asked, schedule, creates, err);
     }
-    return rc == WEIR_OK ? weir_schedule_check(call->api->options.schedules, schedule, NULL, err)
-                         : rc;
+    return rc == WEIR_OK ? weir_schedule_check(schedule, NULL, err) : rc;
 }
 
 /* --- writing ------------------------------------------------------------------------------- */

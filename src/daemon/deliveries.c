@@ -26,6 +26,13 @@ struct weir_deliveries {
     _Atomic bool woken;
     bool finished;
 
+    struct {
+        enum weir_rc (*give_up)(void *arg, struct weir_txn *txn,
+                const struct weir_delivery *delivery, const struct weir_give_up *why,
+                const void **ret_held, struct weir_err *err);
+        void *arg;
+    } letters[WEIR_INTENT_KINDS];
+
     struct weir_loop_timer stop_timer;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -160,6 +167,10 @@ static enum weir_rc give_up(void *arg, struct weir_txn *txn, const struct weir_d
         const struct weir_give_up *why, const void **ret_held, struct weir_err *err)
 {
     struct weir_deliveries *deliveries = arg;
+    if (deliveries->letters[delivery->kind].give_up != NULL) {
+        return deliveries->letters[delivery->kind].give_up(
+                deliveries->letters[delivery->kind].arg, txn, delivery, why, ret_held, err);
+    }
     struct weir_str place = delivery->dead_letter;
     const struct weir_str prefix = WEIR_STR(WEIR_DEAD_LETTER_QUEUE);
     if (!weir_str_starts(place, prefix)) {
@@ -232,6 +243,16 @@ enum weir_rc weir_deliveries_create(const struct weir_deliveries_options *option
 struct weir_outbox *weir_deliveries_outbox(struct weir_deliveries *deliveries)
 {
     return deliveries->outbox;
+}
+
+void weir_deliveries_letters(struct weir_deliveries *deliveries, enum weir_intent_kind kind,
+        enum weir_rc (*letter)(void *arg, struct weir_txn *txn,
+                const struct weir_delivery *delivery, const struct weir_give_up *why,
+                const void **ret_held, struct weir_err *err),
+        void *arg)
+{
+    deliveries->letters[kind].give_up = letter;
+    deliveries->letters[kind].arg = arg;
 }
 
 static void tell_stopped(void *arg)

@@ -40,6 +40,16 @@ WEIR_MUST_CHECK enum weir_rc weir_deliveries_create(const struct weir_deliveries
 struct weir_outbox *weir_deliveries_outbox(struct weir_deliveries *deliveries);
 
 /*
+ * Who makes the dead letters of a kind of intent, as give_up of struct weir_outbox_host does;
+ * *ret_held is a queue's reference. Without one they are what WEIR_DEAD_LETTER_QUEUE says.
+ */
+void weir_deliveries_letters(struct weir_deliveries *deliveries, enum weir_intent_kind kind,
+        enum weir_rc (*letter)(void *arg, struct weir_txn *txn,
+                const struct weir_delivery *delivery, const struct weir_give_up *why,
+                const void **ret_held, struct weir_err *err),
+        void *arg);
+
+/*
  * Begin no more; stopped is called, never in here, when nothing is under way any more, or after
  * some seconds all the same: what is cut off is delivered again after the next start.
  */

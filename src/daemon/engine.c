@@ -386,12 +386,16 @@ static enum weir_rc start_schedules(
         .store = engine->parts.store,
         .timers = engine->parts.timers,
         .queues = engine->parts.queues,
+        .outbox = engine->parts.outbox,
+        .functions = engine->parts.functions,
         .metrics = engine->parts.metrics,
         .host = { .changed = schedules_changed, .failed = schedules_log, .arg = engine },
         .region = config->server.region,
         .account = config->server.account,
     };
     engine->parts.schedules = weir_schedules_create(&options);
+    weir_deliveries_letters(engine->deliveries, WEIR_INTENT_SCHEDULE, weir_schedules_give_up,
+            engine->parts.schedules);
     schedules_changed(engine); /* groups that were being deleted when weir ended */
     (void)err;
     return WEIR_OK;

@@ -39,6 +39,8 @@ struct weir_schedules *weir_schedules_create(const struct weir_schedules_options
     schedules->store = options->store;
     schedules->timers = options->timers;
     schedules->queues = options->queues;
+    schedules->outbox = options->outbox;
+    schedules->functions = options->functions;
     schedules->host = options->host;
     schedules->region = own(options->region, "us-east-1");
     schedules->account = own(options->account, "000000000000");
@@ -47,12 +49,14 @@ struct weir_schedules *weir_schedules_create(const struct weir_schedules_options
     }
     weir_timers_handle(schedules->timers, WEIR_TIMER_SCHEDULE,
             (struct weir_timer_handler){ weir_schedules_fire, schedules });
+    weir_schedule_runs_start(schedules);
     return schedules;
 }
 
 void weir_schedules_destroy(struct weir_schedules *schedules)
 {
     if (schedules != NULL) {
+        weir_schedule_runs_fini(schedules);
         disown(schedules->region);
         disown(schedules->account);
         weir_free(schedules);
@@ -307,6 +311,31 @@ void weir_schedules_delete_schedule(struct weir_schedules *schedules, struct wei
     op->schedule.name = weir_arena_str(&txn->arena, name);
 }
 
+static enum weir_rc run_count(struct weir_op *base, struct weir_view *view, struct weir_err *err)
+{
+    struct schedule_op *op = WEIR_CONTAINER(base, struct schedule_op, op);
+    struct weir_arena *arena = weir_view_arena(view);
+    struct weir_schedule there;
+    struct weir_schedule_state state;
+    bool is_there = false;
+    enum weir_rc rc = read_there(op, view, &there, &state, &is_there, err);
+    if (rc == WEIR_OK && is_there) {
+        state.failed++;
+        weir_view_put(view, WEIR_SPACE_SCHEDULE,
+                weir_schedule_key(arena, 'n', there.group, there.name),
+                weir_schedule_encode_state(arena, &state));
+    }
+    return rc;
+}
+
+void weir_schedule_count_failure(struct weir_schedules *schedules, struct weir_txn *txn,
+        struct weir_str group, struct weir_str name)
+{
+    struct schedule_op *op = add_op(schedules, txn, run_count);
+    op->schedule.group = weir_arena_str(&txn->arena, group);
+    op->schedule.name = weir_arena_str(&txn->arena, name);
+}
+
 /* --- weir.yaml ------------------------------------------------------------------------------ */
 
 static bool is_named(const struct weir_schedule *all, size_t count, struct weir_str name)
@@ -350,7 +379,7 @@ enum weir_rc weir_schedules_ensure(struct weir_schedules *schedules,
     WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
     enum weir_rc rc = prune(schedules, all, count, txn, err);
     for (size_t i = 0; rc == WEIR_OK && i < count; i++) {
-        rc = weir_schedule_check(schedules, &all[i], NULL, err);
+        rc = weir_schedule_check(&all[i], NULL, err);
         if (rc != WEIR_OK) {
             return weir_fail_in(err, rc, "schedule %.*s: ", WEIR_STR_ARG(all[i].name));
         }

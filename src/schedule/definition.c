@@ -71,17 +71,15 @@ static bool is_json(struct weir_str text)
     return right;
 }
 
-static enum weir_rc check_target(const struct weir_schedules *schedules,
-        const struct weir_schedule_target *target, struct weir_err *err)
+static enum weir_rc check_target(const struct weir_schedule_target *target, struct weir_err *err)
 {
     struct weir_str name = { 0 };
     enum weir_schedule_target_kind kind = weir_schedule_target(target->arn, &name);
-    bool functions = schedules == NULL || schedules->host.deliver != NULL;
-    if (kind == WEIR_SCHEDULE_TO_NOTHING || (kind == WEIR_SCHEDULE_TO_FUNCTION && !functions)) {
+    if (kind == WEIR_SCHEDULE_TO_NOTHING) {
         return weir_fail(err, WEIR_E_INVALID,
-                "The target %.*s is not supported: weir delivers to %s", WEIR_STR_ARG(target->arn),
-                functions ? "queues (arn:aws:sqs:...) and functions (arn:aws:lambda:...)"
-                          : "its queues (arn:aws:sqs:...)");
+                "The target %.*s is not supported: weir delivers to its queues (arn:aws:sqs:...) "
+                "and functions (arn:aws:lambda:...)",
+                WEIR_STR_ARG(target->arn));
     }
     bool fifo = name.n > 5 && memcmp(name.p + name.n - 5, ".fifo", 5) == 0;
     if (kind == WEIR_SCHEDULE_TO_QUEUE && fifo && target->group.n == 0) {
@@ -115,7 +113,7 @@ static enum weir_rc check_target(const struct weir_schedules *schedules,
     return WEIR_OK;
 }
 
-enum weir_rc weir_schedule_check(const struct weir_schedules *schedules,
+enum weir_rc weir_schedule_check(
         const struct weir_schedule *schedule, bool *ret_in_expression, struct weir_err *err)
 {
     struct weir_schedule_times times;
@@ -147,7 +145,7 @@ enum weir_rc weir_schedule_check(const struct weir_schedules *schedules,
     if (schedule->start.ms > 0 && schedule->end.ms > 0 && schedule->end.ms <= schedule->start.ms) {
         return weir_fail(err, WEIR_E_INVALID, "The StartDate must be before the EndDate");
     }
-    return check_target(schedules, &schedule->target, err);
+    return check_target(&schedule->target, err);
 }
 
 bool weir_schedule_same(const struct weir_schedule *a, const struct weir_schedule *b)

@@ -7,8 +7,8 @@
  *
  * A firing is one transaction: it moves the timer and holds what is to be delivered. A message to
  * a queue of this weir is in that transaction, so a firing reaches its queue exactly once, also
- * when weir is killed. Other targets are the host's, who adds to the transaction what will
- * deliver it.
+ * when weir is killed. A run of a function is an intent of the outbox (outbox/outbox.h) in that
+ * transaction: it happens at least once, and is tried again by the schedule's retry policy.
  *
  * Firings that were missed (weir was down, the disk was full) are handled by the schedule's
  * policy: one run for all of them, none, or each.
@@ -31,6 +31,8 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "function/function.h"
+#include "outbox/outbox.h"
 #include "queue/queue.h"
 #include "schedule/expression.h"
 #include "store/store.h"
@@ -117,30 +119,10 @@ struct weir_schedule_group {
 /* A schedule as AWS has it when only what is required is given. Strings are borrowed. */
 struct weir_schedule weir_schedule_defaults(struct weir_str name);
 
-/* One thing to be delivered to a target that is not a queue. */
-struct weir_schedule_delivery {
-    struct weir_str execution; /* the firing's id: stable when it is delivered again */
-    struct weir_str schedule_arn;
-    struct weir_str target_arn;
-    struct weir_str function;     /* the target's name */
-    struct weir_str payload;      /* weir_schedule_attempt makes of it what an attempt sends */
-    struct weir_time time;        /* of the firing */
-    struct weir_str dead_letters; /* ARN of a queue; empty: none */
-    uint64_t max_age_ms;
-    uint64_t max_retries;
-};
-
 /* Who runs the module. */
 struct weir_schedule_host {
     /* Call weir_schedules_run soon, on the module's thread. Any thread; must not block. */
     void (*changed)(void *arg);
-    /*
-     * Add to a firing's transaction what delivers to a function. An error means that it never
-     * can be delivered: it goes to the dead letters. NULL: there are no functions, and schedules
-     * for them are refused.
-     */
-    enum weir_rc (*deliver)(void *arg, struct weir_txn *txn,
-            const struct weir_schedule_delivery *delivery, struct weir_err *err);
     /* Tell that a firing could not be committed, or its schedule not be read. Any thread. */
     void (*failed)(void *arg, const struct weir_err *err);
     void *arg;
@@ -150,16 +132,18 @@ struct weir_schedules_options {
     struct weir_store *store;
     struct weir_timers *timers;
     struct weir_queues *queues;
-    struct weir_metrics *metrics; /* NULL: none */
+    struct weir_outbox *outbox;       /* its kind WEIR_INTENT_SCHEDULE is registered */
+    struct weir_functions *functions; /* which do nothing but run what is delivered */
+    struct weir_metrics *metrics;     /* NULL: none */
     struct weir_schedule_host host;
     struct weir_str region;  /* in ARNs; empty: us-east-1 */
     struct weir_str account; /* in ARNs; empty: 000000000000 */
 };
 
-/* Begin to handle the timers. */
+/* Begin to handle the timers, and the outbox's deliveries. */
 struct weir_schedules *weir_schedules_create(const struct weir_schedules_options *options);
 
-/* The store's commit thread must have stopped. NULL is fine. */
+/* The commit thread has stopped, functions and outbox are gone. NULL is fine. */
 void weir_schedules_destroy(struct weir_schedules *schedules);
 
 /* Go on deleting groups. Errors: WEIR_E_IO, WEIR_E_DAMAGED; call it again after a while. */
@@ -172,7 +156,7 @@ WEIR_MUST_CHECK enum weir_rc weir_schedules_run(
  * Check a definition from outside. Errors: WEIR_E_INVALID; err->pos is a place in the
  * expression when *ret_in_expression (may be NULL).
  */
-WEIR_MUST_CHECK enum weir_rc weir_schedule_check(const struct weir_schedules *schedules,
+WEIR_MUST_CHECK enum weir_rc weir_schedule_check(
         const struct weir_schedule *schedule, bool *ret_in_expression, struct weir_err *err);
 
 /*
@@ -286,29 +270,17 @@ WEIR_MUST_CHECK enum weir_rc weir_schedules_list_groups(struct weir_schedules *s
 struct weir_str weir_schedules_arn(const struct weir_schedules *schedules, struct weir_arena *arena,
         struct weir_str group, struct weir_str name);
 
-/* --- delivering ----------------------------------------------------------------------------- */
-
-/* What attempt number n (from 1) sends. Appended. */
-void weir_schedule_attempt(struct weir_str payload, uint64_t number, struct weir_buf *out);
-
-/* Why something could not be delivered, in EventBridge Scheduler's words. */
-struct weir_schedule_failure {
-    const char *code;      /* ERROR_CODE */
-    const char *message;   /* ERROR_MESSAGE */
-    const char *exhausted; /* MaximumRetryAttempts, MaximumEventAgeInSeconds; NULL: not retried */
-    uint64_t retries;
-};
+/* --- functions ---------------------------------------------------------------------------- */
 
 /*
- * Add to a transaction the message to the dead-letter queue of a delivery that is given up;
- * nothing where there is none. *ret_held (may become NULL) is a reference that the caller gives
- * back with weir_queue_unref when the transaction is gone.
+ * What becomes of a delivery to a function that the outbox gives up: a dead letter with
+ * EventBridge Scheduler's attributes where the schedule has a queue for them, and a count. As
+ * give_up of struct weir_outbox_host; *ret_held is a queue's reference, and arg the schedules.
  *
- * Errors: WEIR_E_NOT_FOUND (the queue), and what it refuses a message for; nothing is added then.
+ * Errors: WEIR_E_IO, WEIR_E_DAMAGED.
  */
-WEIR_MUST_CHECK enum weir_rc weir_schedules_give_up(struct weir_schedules *schedules,
-        struct weir_txn *txn, const struct weir_schedule_delivery *delivery,
-        const struct weir_schedule_failure *failure, const struct weir_queue **ret_held,
+WEIR_MUST_CHECK enum weir_rc weir_schedules_give_up(void *arg, struct weir_txn *txn,
+        const struct weir_delivery *delivery, const struct weir_give_up *why, const void **ret_held,
         struct weir_err *err);
 
 #endif

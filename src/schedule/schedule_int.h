@@ -11,6 +11,9 @@ struct weir_schedules {
     struct weir_store *store;
     struct weir_timers *timers;
     struct weir_queues *queues;
+    struct weir_outbox *outbox;
+    struct weir_functions *functions;
+    struct weir_schedule_run *runs; /* of functions, under way; the module's thread */
     struct weir_schedule_host host;
     struct weir_str region;  /* owned */
     struct weir_str account; /* owned */
@@ -73,17 +76,71 @@ enum weir_schedule_target_kind {
     WEIR_SCHEDULE_TO_FUNCTION,
 };
 
+/* One thing to be delivered. */
+struct weir_schedule_delivery {
+    struct weir_str execution;    /* the firing's id: the same when it is delivered again */
+    struct weir_str group;        /* of the schedule */
+    struct weir_str name;         /* of the schedule */
+    struct weir_str target;       /* ARN */
+    struct weir_str payload;      /* weir_schedule_attempt makes of it what an attempt sends */
+    struct weir_str dead_letters; /* ARN of a queue; empty: none */
+    struct weir_time time;        /* of the firing */
+    uint64_t max_age_ms;
+    uint64_t max_retries;
+};
+
+/* What attempt number n (from 1) sends, in the arena. */
+struct weir_str weir_schedule_attempt(
+        struct weir_arena *arena, struct weir_str payload, uint64_t number);
+
+/* Why something could not be delivered, in EventBridge Scheduler's words. */
+struct weir_schedule_failure {
+    const char *code;      /* ERROR_CODE */
+    const char *message;   /* ERROR_MESSAGE */
+    const char *exhausted; /* MaximumRetryAttempts, MaximumEventAgeInSeconds; NULL: not retried */
+    uint64_t retries;
+};
+
+/*
+ * Add to a transaction the message to the dead-letter queue of a delivery that is given up;
+ * nothing where there is none. *ret_held (may become NULL) is a reference to give back when the
+ * transaction is gone. Errors: WEIR_E_NOT_FOUND (the queue), and what it refuses a message for;
+ * nothing is added then.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_schedule_letter(struct weir_schedules *schedules,
+        struct weir_txn *txn, const struct weir_schedule_delivery *delivery,
+        const struct weir_schedule_failure *failure, const struct weir_queue **ret_held,
+        struct weir_err *err);
+
 /* What an ARN means, and the name in it. */
 enum weir_schedule_target_kind weir_schedule_target(struct weir_str arn, struct weir_str *ret_name);
 
 /*
  * Add to a transaction what delivers one firing. ret_failed: it cannot be delivered, and is a
  * dead letter. ret_held: a reference to give back when the transaction is gone; may be NULL.
- * Errors: those of weir_schedules_give_up; the transaction can go on without the letter.
+ * Errors: those of weir_schedule_letter; the transaction can go on without the letter.
  */
 WEIR_MUST_CHECK enum weir_rc weir_schedule_deliver(struct weir_schedules *schedules,
         struct weir_txn *txn, const struct weir_schedule *schedule, struct weir_time time,
         bool *ret_failed, const struct weir_queue **ret_held, struct weir_err *err);
+
+/* --- run.c: functions ------------------------------------------------------------------------ */
+
+/* Register as who delivers to functions. */
+void weir_schedule_runs_start(struct weir_schedules *schedules);
+
+/* Forget runs whose end nobody waits for any more. */
+void weir_schedule_runs_fini(struct weir_schedules *schedules);
+
+/* Add the intent of a run to a transaction. Errors: WEIR_E_TOO_LARGE. */
+WEIR_MUST_CHECK enum weir_rc weir_schedule_run(struct weir_schedules *schedules,
+        struct weir_txn *txn, const struct weir_schedule_delivery *delivery, struct weir_err *err);
+
+/* --- catalogue.c ------------------------------------------------------------------------------ */
+
+/* Add an operation that counts a failure of a schedule, if it is still there. */
+void weir_schedule_count_failure(struct weir_schedules *schedules, struct weir_txn *txn,
+        struct weir_str group, struct weir_str name);
 
 /* --- state.c -------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "schedule/schedule_int.h"
 
-enum { EXECUTION_BYTES = 16, SECONDS_TEXT = 32 };
+enum { PAYLOAD_MAX_BYTES = 2 * WEIR_QUEUE_MESSAGE_MAX_BYTES };
 
 /* --- ARNs ---------------------------------------------------------------------------- */
 
@@ -84,11 +84,17 @@ static void replace(
 
 static const char attempt_word[] = "<aws.scheduler.attempt-number>";
 
-void weir_schedule_attempt(struct weir_str payload, uint64_t number, struct weir_buf *out)
+struct weir_str weir_schedule_attempt(
+        struct weir_arena *arena, struct weir_str payload, uint64_t number)
 {
     char text[24];
+    struct weir_buf out;
     int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-    replace(out, payload, attempt_word, weir_str(text, (size_t)n));
+    weir_buf_init(&out, PAYLOAD_MAX_BYTES);
+    replace(&out, payload, attempt_word, weir_str(text, (size_t)n));
+    struct weir_str made = weir_arena_str(arena, weir_buf_view(&out));
+    weir_buf_fini(&out);
+    return made;
 }
 
 /* What is delivered when the schedule says nothing: detail is a text, as AWS has it. */
@@ -128,7 +134,7 @@ static struct weir_str payload_of(const struct weir_schedules *schedules, struct
         if (memmem(text.p, text.n, words[i].word, strlen(words[i].word)) != NULL) {
             struct weir_buf out;
             /* ARNs are longer than their placeholder; an input full of them grows. */
-            weir_buf_init(&out, WEIR_QUEUE_MESSAGE_MAX_BYTES * 2);
+            weir_buf_init(&out, PAYLOAD_MAX_BYTES);
             replace(&out, text, words[i].word, words[i].with);
             text = weir_arena_str(arena, weir_buf_view(&out));
             weir_buf_fini(&out);
@@ -138,17 +144,6 @@ static struct weir_str payload_of(const struct weir_schedules *schedules, struct
 }
 
 /* --- delivering ------------------------------------------------------------------------------ */
-
-static struct weir_str attempt_in(
-        struct weir_arena *arena, struct weir_str payload, uint64_t number)
-{
-    struct weir_buf out;
-    weir_buf_init(&out, WEIR_QUEUE_MESSAGE_MAX_BYTES * 2);
-    weir_schedule_attempt(payload, number, &out);
-    struct weir_str text = weir_arena_str(arena, weir_buf_view(&out));
-    weir_buf_fini(&out);
-    return text;
-}
 
 /*
  * Add the sending of a message. A firing is no duplicate of another one, so in a FIFO queue its
@@ -195,14 +190,14 @@ static void add_attribute(struct weir_message *message, const char *name, struct
     };
 }
 
-enum weir_rc weir_schedules_give_up(struct weir_schedules *schedules, struct weir_txn *txn,
+enum weir_rc weir_schedule_letter(struct weir_schedules *schedules, struct weir_txn *txn,
         const struct weir_schedule_delivery *delivery, const struct weir_schedule_failure *failure,
         const struct weir_queue **ret_held, struct weir_err *err)
 {
     enum { ATTRIBUTES = 9 };
     struct weir_arena *arena = &txn->arena;
     struct weir_message message = {
-        .body = attempt_in(arena, delivery->payload, failure->retries + 1),
+        .body = weir_schedule_attempt(arena, delivery->payload, failure->retries + 1),
         .attributes = weir_arena_zero(arena, ATTRIBUTES, sizeof(struct weir_message_attribute)),
     };
     *ret_held = NULL;
@@ -221,8 +216,9 @@ enum weir_rc weir_schedules_give_up(struct weir_schedules *schedules, struct wei
     add_attribute(&message, "RETRY_ATTEMPTS",
             weir_arena_printf(arena, "%llu", (unsigned long long)failure->retries));
     add_attribute(&message, "SCHEDULED_TIME", time_text(arena, delivery->time));
-    add_attribute(&message, "SCHEDULE_ARN", delivery->schedule_arn);
-    add_attribute(&message, "TARGET_ARN", delivery->target_arn);
+    add_attribute(&message, "SCHEDULE_ARN",
+            weir_schedules_arn(schedules, arena, delivery->group, delivery->name));
+    add_attribute(&message, "TARGET_ARN", delivery->target);
     return send_message(schedules, txn, delivery->dead_letters, message, ret_held, err);
 }
 
@@ -232,18 +228,15 @@ static enum weir_rc deliver(struct weir_schedules *schedules, struct weir_txn *t
         const struct weir_queue **ret_held, struct weir_err *err)
 {
     struct weir_str name = { 0 };
-    if (weir_schedule_target(delivery->target_arn, &name) == WEIR_SCHEDULE_TO_QUEUE) {
+    if (weir_schedule_target(delivery->target, &name) == WEIR_SCHEDULE_TO_QUEUE) {
         struct weir_message message = {
-            .body = attempt_in(&txn->arena, delivery->payload, 1),
+            .body = weir_schedule_attempt(&txn->arena, delivery->payload, 1),
             .group = schedule->target.group,
             .dedup = delivery->execution,
         };
-        return send_message(schedules, txn, delivery->target_arn, message, ret_held, err);
+        return send_message(schedules, txn, delivery->target, message, ret_held, err);
     }
-    if (schedules->host.deliver == NULL) {
-        return weir_fail(err, WEIR_E_UNSUPPORTED, "there are no functions");
-    }
-    return schedules->host.deliver(schedules->host.arg, txn, delivery, err);
+    return weir_schedule_run(schedules, txn, delivery, err);
 }
 
 enum weir_rc weir_schedule_deliver(struct weir_schedules *schedules, struct weir_txn *txn,
@@ -254,15 +247,15 @@ enum weir_rc weir_schedule_deliver(struct weir_schedules *schedules, struct weir
     struct weir_err why = { 0 };
     struct weir_schedule_delivery delivery = {
         .execution = execution_of(arena, schedule, time),
-        .schedule_arn = schedule->arn,
-        .target_arn = schedule->target.arn,
+        .group = schedule->group,
+        .name = schedule->name,
+        .target = schedule->target.arn,
         .payload = payload_of(schedules, arena, schedule, time),
         .time = time,
         .dead_letters = schedule->target.dead_letters,
         .max_age_ms = schedule->target.max_age_ms,
         .max_retries = schedule->target.max_retries,
     };
-    (void)weir_schedule_target(delivery.target_arn, &delivery.function);
     *ret_held = NULL;
     enum weir_rc rc = deliver(schedules, txn, schedule, &delivery, ret_held, &why);
     *ret_failed = rc != WEIR_OK;
@@ -270,7 +263,7 @@ enum weir_rc weir_schedule_deliver(struct weir_schedules *schedules, struct weir
         return WEIR_OK;
     }
     struct weir_schedule_failure failure = failure_of(rc, &why);
-    rc = weir_schedules_give_up(schedules, txn, &delivery, &failure, ret_held, err);
+    rc = weir_schedule_letter(schedules, txn, &delivery, &failure, ret_held, err);
     if (rc == WEIR_OK) {
         return WEIR_OK;
     }
