@@ -88,6 +88,14 @@ void weir_log_index_record(struct weir_log_index *index, uint32_t space, uint32_
     stream->stretches[stretch / 64] |= (uint64_t)1 << stretch % 64;
 }
 
+void weir_log_index_add_counts(struct weir_log_index *total, const struct weir_log_index *index)
+{
+    for (uint32_t i = 0; i < index->stream_count; i++) {
+        const struct weir_log_stream *stream = &index->streams[i];
+        find_or_add(total, stream->space, stream->shard)->count += stream->count;
+    }
+}
+
 const struct weir_log_stream *weir_log_index_find(
         const struct weir_log_index *index, uint32_t space, uint32_t shard)
 {
@@ -190,7 +198,7 @@ void weir_log_footer_encode(const struct weir_log_index *index, uint8_t *p)
         const struct weir_log_stream *stream = &index->streams[i];
         weir_log_put_u32(p, stream->space);
         weir_log_put_u32(p + 4, stream->shard);
-        weir_log_put_u32(p + 8, stream->count);
+        weir_log_put_u32(p + 8, (uint32_t)stream->count);
         weir_log_put_u32(p + 12, stream->first);
         weir_log_put_u32(p + 16, stream->last);
         weir_log_put_u32(p + 20, 0);

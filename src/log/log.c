@@ -109,6 +109,7 @@ void weir_log_close(struct weir_log *log)
         weir_log_index_fini(&log->segments[i].index);
     }
     weir_free(log->segments);
+    weir_log_index_fini(&log->gone);
     weir_condition_fini(&log->done);
     weir_condition_fini(&log->wake);
     weir_mutex_fini(&log->mutex);
@@ -464,6 +465,7 @@ void weir_log_publish(struct weir_log *log)
     weir_log_tail_push(&log->blocks, writer->block);
     atomic_store_explicit(&log->last_time, writer->time.ms, memory_order_relaxed);
     atomic_store_explicit(&log->end, end, memory_order_release);
+    atomic_fetch_add_explicit(&log->appended, n, memory_order_relaxed);
     bool prepare = log->no_thread && !log->next.ready;
     weir_mutex_unlock(&log->mutex);
     writer->offset += n;
@@ -507,6 +509,29 @@ uint64_t weir_log_bytes(struct weir_log *log)
     bytes += (log->spare_count + (log->next.ready ? 1u : 0u)) * log->segment_bytes;
     weir_mutex_unlock(&log->mutex);
     return bytes;
+}
+
+uint64_t weir_log_appended(struct weir_log *log)
+{
+    return atomic_load_explicit(&log->appended, memory_order_relaxed);
+}
+
+uint64_t weir_log_room(struct weir_log *log, struct weir_pos pos, uint64_t max_bytes)
+{
+    weir_mutex_lock(&log->mutex);
+    const struct weir_log_segment *last = last_segment(log);
+    /* The one prepared ahead and the spares may be there in addition. */
+    uint64_t bytes = (WEIR_LOG_SPARES_MAX + 1) * log->segment_bytes;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i].id.number >= weir_log_number_of(pos.seq)) {
+            bytes += log->segments[i].id.bytes;
+        }
+    }
+    uint64_t unwritten = last->id.bytes - last->end;
+    uint64_t whole = max_bytes > bytes ? (max_bytes - bytes) / log->segment_bytes : 0;
+    uint64_t room = max_bytes == UINT64_MAX ? max_bytes : whole * log->segment_bytes + unwritten;
+    weir_mutex_unlock(&log->mutex);
+    return room;
 }
 
 bool weir_log_is_read_only(struct weir_log *log, struct weir_err *ret_why)

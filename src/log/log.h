@@ -148,6 +148,16 @@ struct weir_time weir_log_last_time(struct weir_log *log);
 /* Bytes of all segment files. */
 uint64_t weir_log_bytes(struct weir_log *log);
 
+/* Bytes that were published since the opening. */
+uint64_t weir_log_appended(struct weir_log *log);
+
+/*
+ * How many bytes can be published at the least before the segment that holds a position must go,
+ * if the log may have max_bytes and what is older goes first.
+ * Cost: O(segments).
+ */
+uint64_t weir_log_room(struct weir_log *log, struct weir_pos pos, uint64_t max_bytes);
+
 /* Whether ordinary transactions are refused now (disk full), and why. */
 bool weir_log_is_read_only(struct weir_log *log, struct weir_err *ret_why);
 
@@ -209,6 +219,37 @@ WEIR_MUST_CHECK enum weir_rc weir_log_next(struct weir_log_reader *reader,
  * out. Moves on over stretches without a match, so it can serve as a checkpoint.
  */
 struct weir_pos weir_log_reader_pos(const struct weir_log_reader *reader);
+
+/*
+ * How many records a reader of one shard has not handed out. From the indexes, which count a
+ * segment: exact but for a reader that began in the middle of the segment it still reads.
+ */
+struct weir_log_count {
+    uint64_t least;
+    uint64_t most;
+};
+
+/* Cost: O(segments). For a reader of one shard. */
+void weir_log_reader_behind(struct weir_log_reader *reader, struct weir_log_count *ret_behind);
+
+/* What a reader has missed: changes between two positions that are no longer kept. */
+struct weir_log_gap {
+    struct weir_pos from;     /* every match at or before it was handed out */
+    struct weir_pos to;       /* what is kept begins here */
+    struct weir_time to_time; /* commit time of the last group that is gone; 0: not known */
+    bool counted;             /* else nothing is known about the number */
+    struct weir_log_count records;
+};
+
+/*
+ * Whether what the reader is to read next is still kept; when not, it is moved to the oldest.
+ * Errors: WEIR_E_TRIMMED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_log_reader_check(
+        struct weir_log_reader *reader, struct weir_err *err);
+
+/* What the reader's last WEIR_E_TRIMMED was about. */
+struct weir_log_gap weir_log_reader_gap(const struct weir_log_reader *reader);
 
 /* First, last and number of a stream's records that can still be read, from the indexes. */
 struct weir_log_extent {

@@ -146,7 +146,7 @@ const uint8_t *weir_log_change_decode(
 struct weir_log_stream {
     uint32_t space;
     uint32_t shard;
-    uint32_t count;
+    uint64_t count;
     uint32_t first; /* offsets of its first and last change */
     uint32_t last;
     uint64_t stretches[WEIR_LOG_STRETCHES_MAX / 64]; /* in which frames with its changes begin */
@@ -189,6 +189,9 @@ int weir_log_index_next(
 /* Note a whole frame with all its records. False when its body is malformed. */
 bool weir_log_index_add(
         struct weir_log_index *index, uint64_t offset, const struct weir_log_frame *frame);
+
+/* Add the streams' counts to those of a total, which has nothing else. */
+void weir_log_index_add_counts(struct weir_log_index *total, const struct weir_log_index *index);
 
 /* Bytes of the FOOTER frame of an index with a number of streams. */
 size_t weir_log_footer_bytes(const struct weir_log_index *index, uint64_t streams);
@@ -308,6 +311,7 @@ struct weir_log {
     struct weir_log_writer writer;
 
     _Atomic uint64_t end;      /* published; 0 while nothing ever was */
+    _Atomic uint64_t appended; /* bytes published since the opening */
     _Atomic int64_t last_time; /* of the last published group */
     _Atomic bool full;         /* no segment could be prepared for ordinary transactions */
 
@@ -328,6 +332,8 @@ struct weir_log {
     size_t segment_capacity;
     uint64_t retire_from; /* number of the oldest segment whose file is still there */
     uint64_t floor;       /* a reader that stands before this position has missed changes */
+    struct weir_time floor_time; /* commit time of the last group before it; 0: not known */
+    struct weir_log_index gone;  /* counts of what was trimmed since the opening */
     struct weir_log_next next;
     uint64_t next_number;                 /* of the segment to prepare */
     uint64_t spares[WEIR_LOG_SPARES_MAX]; /* numbers in the names of files ready for reuse */

@@ -23,6 +23,10 @@ struct weir_log_reader {
     uint32_t changes;      /* left of the transaction being read */
     const uint8_t *at;
     const uint8_t *transaction_end;
+    /* Of one shard: how many of its records, counted from the log's opening, are up to `looked`. */
+    bool counted;
+    struct weir_log_count ordinal;
+    struct weir_log_gap gap; /* what the last WEIR_E_TRIMMED was about */
 };
 
 struct weir_log_segment *weir_log_find_segment(struct weir_log *log, uint64_t number)
@@ -195,16 +199,82 @@ static uint64_t frame_before(const struct weir_log_index *index, uint64_t offset
     return WEIR_LOG_HEADER_BYTES;
 }
 
+/* --- counting --- */
+
+static uint64_t count_in(const struct weir_log_reader *reader, const struct weir_log_index *index)
+{
+    const struct weir_log_stream *stream =
+            weir_log_index_find(index, reader->filter.space, (uint32_t)reader->filter.shard);
+    return stream != NULL ? stream->count : 0;
+}
+
+/* How many of the shard's records stand up to `looked`. Needs the mutex. */
+static struct weir_log_count ordinal_of(const struct weir_log_reader *reader)
+{
+    const struct weir_log *log = reader->log;
+    uint64_t number = weir_log_number_of(reader->looked);
+    uint64_t before = count_in(reader, &log->gone);
+    const struct weir_log_index *index = NULL;
+    for (size_t i = 0; i < log->segment_count && log->segments[i].id.number <= number; i++) {
+        index = &log->segments[i].index;
+        before += log->segments[i].id.number < number ? count_in(reader, index) : 0;
+        index = log->segments[i].id.number < number ? NULL : index;
+    }
+    const struct weir_log_stream *stream =
+            index != NULL ? weir_log_index_find(index, reader->filter.space,
+                                    (uint32_t)reader->filter.shard)
+                          : NULL;
+    if (stream == NULL || weir_log_offset_of(reader->looked) < stream->first) {
+        return (struct weir_log_count){ before, before };
+    }
+    if (weir_log_offset_of(reader->looked) >= stream->last) {
+        return (struct weir_log_count){ before + stream->count, before + stream->count };
+    }
+    return (struct weir_log_count){ before + 1, before + stream->count - 1 };
+}
+
+/* Know more, if that is possible. Needs the mutex. */
+static void count_again(struct weir_log_reader *reader)
+{
+    bool of_shard = !reader->filter.everything && reader->filter.shard != WEIR_LOG_ANY_SHARD;
+    bool exact = reader->counted && reader->ordinal.least == reader->ordinal.most;
+    if (!of_shard || exact || reader->looked < reader->log->floor) {
+        return;
+    }
+    struct weir_log_count now = ordinal_of(reader);
+    if (reader->counted) {
+        uint64_t least = reader->ordinal.least;
+        uint64_t most = reader->ordinal.most;
+        now.least = now.least > least ? now.least : least;
+        now.most = now.most < most ? now.most : most;
+    }
+    reader->ordinal = now;
+    reader->counted = true;
+}
+
+/* --- places --- */
+
 /* Stand at the oldest position. Needs the mutex. */
 static enum weir_rc to_oldest(struct weir_log_reader *reader, struct weir_err *err)
 {
-    uint64_t was = reader->looked;
     const struct weir_log_segment *oldest = &reader->log->segments[0];
-    reader->frame = weir_log_position(oldest->id.number, WEIR_LOG_HEADER_BYTES);
-    reader->after = reader->frame;
-    reader->looked = reader->frame;
+    struct weir_log_gap gap = {
+        .from = { reader->looked },
+        .to = { weir_log_position(oldest->id.number, WEIR_LOG_HEADER_BYTES) },
+        .to_time = reader->log->floor_time,
+        .counted = reader->counted,
+    };
+    struct weir_log_count was = reader->ordinal;
+    reader->frame = gap.to.seq;
+    reader->after = gap.to.seq;
+    reader->looked = gap.to.seq;
     reader->placed = true;
-    return trimmed(err, was);
+    reader->counted = false;
+    count_again(reader);
+    gap.records.least = gap.counted ? reader->ordinal.least - was.most : 0;
+    gap.records.most = gap.counted ? reader->ordinal.most - was.least : 0;
+    reader->gap = gap;
+    return trimmed(err, gap.from.seq);
 }
 
 /* Find the frame to begin with. Needs the mutex. Errors: WEIR_E_TRIMMED. */
@@ -226,6 +296,7 @@ static enum weir_rc place(struct weir_log_reader *reader, struct weir_err *err)
     }
     reader->frame = weir_log_position(number, offset);
     reader->placed = true;
+    count_again(reader);
     return WEIR_OK;
 }
 
@@ -353,6 +424,8 @@ static enum weir_rc next_in_frame(struct weir_log_reader *reader, struct weir_ch
         reader->changes--;
         if (change.pos.seq > reader->after && matches(&reader->filter, &change)) {
             reader->looked = change.pos.seq;
+            reader->ordinal.least++;
+            reader->ordinal.most++;
             *ret_change = change;
             *ret_have = true;
             return WEIR_OK;
@@ -370,6 +443,7 @@ static enum weir_rc next_block(struct weir_log_reader *reader, bool *ret_have, s
     enum weir_rc rc = reader->placed ? WEIR_OK : place(reader, err);
     if (rc == WEIR_OK) {
         rc = advance(reader, &have, err);
+        count_again(reader);
     }
     if (rc == WEIR_OK && have) {
         reader->block = weir_log_block_find(&log->blocks, reader->frame);
@@ -433,6 +507,48 @@ enum weir_rc weir_log_next(struct weir_log_reader *reader, struct weir_change *r
 struct weir_pos weir_log_reader_pos(const struct weir_log_reader *reader)
 {
     return (struct weir_pos){ reader->looked };
+}
+
+struct weir_log_gap weir_log_reader_gap(const struct weir_log_reader *reader)
+{
+    return reader->gap;
+}
+
+/* Whether the next frame to look at is gone. Needs the mutex. */
+static bool is_trimmed(const struct weir_log_reader *reader)
+{
+    const struct weir_log *log = reader->log;
+    return reader->placed ? reader->frame < log->floor &&
+                                    weir_log_number_of(reader->frame) < log->segments[0].id.number
+                          : reader->after < log->floor;
+}
+
+enum weir_rc weir_log_reader_check(struct weir_log_reader *reader, struct weir_err *err)
+{
+    enum weir_rc rc = WEIR_OK;
+    weir_mutex_lock(&reader->log->mutex);
+    if (is_trimmed(reader)) {
+        weir_log_block_put(&reader->log->blocks, WEIR_TAKE(reader->block));
+        reader->frame_begin = NULL;
+        rc = to_oldest(reader, err);
+    }
+    weir_mutex_unlock(&reader->log->mutex);
+    return rc;
+}
+
+void weir_log_reader_behind(struct weir_log_reader *reader, struct weir_log_count *ret_behind)
+{
+    const struct weir_log *log = reader->log;
+    weir_mutex_lock(&reader->log->mutex);
+    count_again(reader);
+    uint64_t gone = count_in(reader, &log->gone);
+    uint64_t all = gone;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        all += count_in(reader, &log->segments[i].index);
+    }
+    ret_behind->least = all - (reader->counted ? reader->ordinal.most : gone);
+    ret_behind->most = all - (reader->counted ? reader->ordinal.least : gone);
+    weir_mutex_unlock(&reader->log->mutex);
 }
 
 /* --- indexes ------------------------------------------------------------------------------------

@@ -314,7 +314,9 @@ static uint64_t forget_oldest(struct weir_log *log)
     uint64_t bytes = log->segments[0].id.bytes;
     if (log->segments[0].end > WEIR_LOG_HEADER_BYTES) {
         log->floor = weir_log_position(log->segments[0].id.number, log->segments[0].end);
+        log->floor_time = log->segments[0].index.last_time;
     }
+    weir_log_index_add_counts(&log->gone, &log->segments[0].index);
     weir_log_index_fini(&log->segments[0].index);
     log->segment_count--;
     memmove(log->segments, log->segments + 1, log->segment_count * sizeof(*log->segments));

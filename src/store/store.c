@@ -329,6 +329,12 @@ static struct weir_pos held(struct weir_store *store, struct weir_pos upto)
     return upto;
 }
 
+struct weir_room weir_store_room(struct weir_store *store, struct weir_pos pos)
+{
+    uint64_t bound = store->log_max_bytes;
+    return (struct weir_room){ bound, weir_log_room(store->log, pos, bound) };
+}
+
 /* Let go of the oldest segments, one by one, until the log is within its bound. */
 static void trim_to_bound(struct weir_store *store, struct weir_pos flushed)
 {

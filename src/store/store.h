@@ -283,6 +283,15 @@ void weir_store_hold(struct weir_store *store, struct weir_hold *hold);
 void weir_store_hold_move(struct weir_store *store, struct weir_hold *hold, struct weir_pos pos);
 void weir_store_unhold(struct weir_store *store, struct weir_hold *hold);
 
+/* What may still be committed before a position is lost. */
+struct weir_room {
+    uint64_t bound_bytes; /* log_max_bytes, or what was taken instead; UINT64_MAX: none */
+    uint64_t bytes;       /* at the least, until the log must let go of the position */
+};
+
+/* The room behind a position that is held. Any thread. Cost: O(segments of the log). */
+struct weir_room weir_store_room(struct weir_store *store, struct weir_pos pos);
+
 /* Whether writes are refused now, and why. Any thread. */
 bool weir_store_is_read_only(struct weir_store *store, struct weir_err *ret_why);
 

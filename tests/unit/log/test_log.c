@@ -398,6 +398,148 @@ static void trimmed_segments_are_gone_and_reused(void **state)
     teardown(f);
 }
 
+/* Reads of two shards, in random steps, while segments come and go: nothing is counted twice. */
+struct counting {
+    struct weir_log_reader *reader;
+    uint64_t handed;
+    uint64_t lost;
+    bool exact;
+};
+
+static void read_some(struct counting *counting, uint64_t most)
+{
+    for (uint64_t i = 0; i < most; i++) {
+        struct weir_change change;
+        struct weir_time time;
+        struct weir_err err;
+        bool have = false;
+        enum weir_rc rc = weir_log_next(counting->reader, &change, &time, &have, &err);
+        if (rc == WEIR_E_TRIMMED) {
+            struct weir_log_gap gap = weir_log_reader_gap(counting->reader);
+            assert_true(gap.counted && gap.from.seq < gap.to.seq);
+            assert_true(gap.records.least == gap.records.most || !counting->exact);
+            counting->lost += gap.records.least;
+            counting->exact = gap.records.least == gap.records.most;
+            continue;
+        }
+        assert_int_equal(rc, WEIR_OK);
+        counting->handed += have;
+    }
+}
+
+static void readers_know_how_far_behind_they_are(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(64 * 1024, 1);
+    struct weir_random random;
+    weir_random_seed(&random, 7);
+    struct counting counting[2] = { 0 };
+    uint64_t total[2] = { 0, 0 };
+    for (uint32_t i = 0; i < 2; i++) {
+        struct weir_log_filter filter = { .space = 5, .shard = (int32_t)i };
+        counting[i].reader = weir_log_reader_create(f->log, filter, weir_log_oldest(f->log));
+        counting[i].exact = true;
+    }
+    for (int round = 0; round < 2000; round++) {
+        uint32_t shard = (uint32_t)weir_random_below(&random, 2);
+        total[shard]++;
+        add_record(f, 5, shard, 400);
+        add_record(f, 6, shard, 100);
+        commit(f);
+        read_some(&counting[shard], weir_random_below(&random, 3));
+        if (weir_random_below(&random, 60) == 0) {
+            struct weir_pos upto = { weir_log_oldest(f->log).seq + WEIR_LOG_SEGMENT_BYTES };
+            struct weir_time any = { INT64_MAX };
+            assert_int_equal(weir_log_trim(f->log, upto, any, NULL), WEIR_OK);
+        }
+        struct weir_log_count behind;
+        weir_log_reader_behind(counting[shard].reader, &behind);
+        const struct counting *c = &counting[shard];
+        struct weir_log_gap gap = { 0 };
+        if (weir_log_reader_check(c->reader, NULL) == WEIR_E_TRIMMED) {
+            gap = weir_log_reader_gap(c->reader);
+            assert_int_equal(gap.records.least, gap.records.most);
+            weir_log_reader_behind(c->reader, &behind);
+            counting[shard].lost += gap.records.least;
+        }
+        assert_int_equal(behind.least, behind.most);
+        assert_int_equal(c->handed + c->lost + behind.least, total[shard]);
+    }
+    assert_true(counting[0].lost > 0 && counting[1].lost > 0);
+    for (int i = 0; i < 2; i++) {
+        weir_log_reader_destroy(counting[i].reader);
+    }
+    teardown(f);
+}
+
+static void a_reader_that_begins_in_a_segment_knows_bounds(void **state)
+{
+    (void)state;
+    struct fixture *f = setup(64 * 1024, 1);
+    struct weir_pos positions[10];
+    for (int i = 0; i < 10; i++) {
+        positions[i] = add_record(f, 5, 0, 100);
+        commit(f);
+    }
+    const struct weir_log_filter filter = { .space = 5, .shard = 0 };
+    struct weir_log_reader *reader = weir_log_reader_create(f->log, filter, positions[6]);
+    struct weir_log_count behind;
+    weir_log_reader_behind(reader, &behind);
+    assert_true(behind.least == 1 && behind.most == 9);
+    struct weir_change change;
+    assert_true(next(reader, &change));
+    weir_log_reader_behind(reader, &behind);
+    assert_true(behind.least == 1 && behind.most == 8);
+    assert_true(next(reader, &change) && next(reader, &change) && !next(reader, &change));
+    weir_log_reader_behind(reader, &behind);
+    assert_true(behind.least == 0 && behind.most == 0);
+    weir_log_reader_destroy(reader);
+    /* What is gone before somebody reads cannot be counted. */
+    for (int i = 0; i < 300; i++) {
+        add_record(f, 5, 0, 1000);
+        commit(f);
+    }
+    reader = weir_log_reader_create(f->log, filter, positions[6]);
+    struct weir_time any = { INT64_MAX };
+    assert_int_equal(weir_log_trim(f->log, weir_log_end(f->log), any, NULL), WEIR_OK);
+    assert_int_equal(weir_log_reader_check(reader, NULL), WEIR_E_TRIMMED);
+    struct weir_log_gap gap = weir_log_reader_gap(reader);
+    assert_false(gap.counted);
+    assert_int_equal(gap.from.seq, positions[6].seq);
+    assert_int_equal(gap.to.seq, weir_log_oldest(f->log).seq);
+    assert_int_equal(weir_log_reader_check(reader, NULL), WEIR_OK);
+    weir_log_reader_destroy(reader);
+    teardown(f);
+}
+
+/* Nothing that somebody needs is trimmed while there is room, and soon after there is none. */
+static void room_is_what_is_left_until_a_position_goes(void **state)
+{
+    (void)state;
+    enum { SEGMENT = 64 * 1024, BOUND = 20 * SEGMENT };
+    struct fixture *f = setup(SEGMENT, 1);
+    struct weir_pos held = add_record(f, 5, 0, 100);
+    commit(f);
+    uint64_t room = weir_log_room(f->log, held, BOUND);
+    uint64_t began = weir_log_appended(f->log);
+    assert_in_range(room, BOUND - 5 * SEGMENT, BOUND);
+    while (weir_log_room(f->log, held, BOUND) > SEGMENT) {
+        assert_true(weir_log_bytes(f->log) <= BOUND);
+        uint64_t before = weir_log_appended(f->log);
+        uint64_t left = weir_log_room(f->log, held, BOUND);
+        add_record(f, 5, 0, 1000);
+        commit(f);
+        uint64_t written = weir_log_appended(f->log) - before;
+        /* A segment's end stays empty when a group does not fit, and its footer needs place. */
+        assert_in_range(weir_log_room(f->log, held, BOUND),
+                left > written + 12 * 1024 ? left - written - 12 * 1024 : 0, left);
+    }
+    assert_true(weir_log_appended(f->log) - began >= room - room / 4);
+    assert_in_range(weir_log_bytes(f->log), BOUND - 4 * SEGMENT, BOUND);
+    assert_true(weir_log_room(f->log, weir_log_end(f->log), BOUND) > BOUND / 2);
+    teardown(f);
+}
+
 static void a_time_is_found(void **state)
 {
     (void)state;
@@ -642,6 +784,9 @@ int main(void)
         cmocka_unit_test(rolls_and_reads_from_disk),
         cmocka_unit_test(an_index_skips_what_is_not_asked_for),
         cmocka_unit_test(trimmed_segments_are_gone_and_reused),
+        cmocka_unit_test(readers_know_how_far_behind_they_are),
+        cmocka_unit_test(a_reader_that_begins_in_a_segment_knows_bounds),
+        cmocka_unit_test(room_is_what_is_left_until_a_position_goes),
         cmocka_unit_test(a_time_is_found),
         cmocka_unit_test(a_large_transaction_spans_stretches),
         cmocka_unit_test(readers_follow_while_the_log_is_written),
