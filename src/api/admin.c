@@ -142,7 +142,11 @@ static void handle_status(struct weir_http_request *request, void *arg)
     weir_buf_z(&body, ",\"functions\":");
     weir_functions_status(admin->options.functions, &body);
     weir_buf_z(&body, ",\"pipelines\":");
-    weir_pipelines_status(admin->options.pipelines, &body);
+    if (weir_str_eq(weir_admin_parameter(request, "lanes"), WEIR_STR("true"))) {
+        weir_pipelines_status_lanes(admin->options.pipelines, &body);
+    } else {
+        weir_pipelines_status(admin->options.pipelines, &body);
+    }
     weir_buf_z(&body, "}\n");
     weir_admin_respond_json(request, &body);
     weir_buf_fini(&body);

@@ -3,7 +3,7 @@
  *
  *     GET /healthz                        200, or 503 with the reason when writes are refused
  *     GET /metrics                        Prometheus text
- *     GET /v1/status                      JSON: log, tables, functions, pipelines with their lag
+ *     GET /v1/status[?lanes=true]         JSON: log, tables, functions, pipelines with lag, lanes
  *     GET /v1/alarms                      JSON: alarms with state, time and reason
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *     GET /v1/dead-letters?pipeline=NAME[&FILTER...][&after=PLACE]  JSON: letters, and `next` when

@@ -71,6 +71,7 @@ struct weir_cli_call {
     bool typed;
     bool stale;
     bool group;
+    bool lanes;
     bool yes;
     bool verbose;
     bool log;

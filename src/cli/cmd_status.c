@@ -10,6 +10,8 @@ static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "json", 0, NULL, "print the answer as it is", WEIR_CLI_FLAG,
             offsetof(struct weir_cli_call, json) },
+    { "lanes", 0, NULL, "with --json: each pipeline's lanes too", WEIR_CLI_FLAG,
+            offsetof(struct weir_cli_call, lanes) },
     { 0 },
 };
 
@@ -69,12 +71,22 @@ static bool add_table(void *arg, struct weir_str object)
     return true;
 }
 
+/* The state with what explains it. */
+static struct weir_str shown_state(struct weir_arena *arena, struct weir_str object)
+{
+    struct weir_str state = weir_cli_member(arena, object, "state");
+    struct weir_str reason = weir_cli_member(arena, object, "reason");
+    return reason.n > 0 ? weir_arena_printf(
+                                  arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
+                        : state;
+}
+
 static bool add_pipeline(void *arg, struct weir_str object)
 {
     struct weir_cli_columns *columns = arg;
     struct weir_arena *arena = &columns->arena;
-    struct weir_str reason = weir_cli_member(arena, object, "reason");
-    struct weir_str state = weir_cli_member(arena, object, "state");
+    struct weir_str behind = weir_cli_member(arena, object, "records_behind");
+    struct weir_str least = weir_cli_member(arena, object, "records_behind_least");
     uint64_t age = number_of(weir_cli_member(arena, object, "oldest_unprocessed_ms"));
     struct weir_str cells[] = {
         weir_cli_member(arena, object, "name"),
@@ -82,11 +94,10 @@ static bool add_pipeline(void *arg, struct weir_str object)
         weir_cli_member(arena, object, "records"),
         weir_cli_member(arena, object, "filtered"),
         weir_cli_member(arena, object, "errors"),
-        weir_cli_member(arena, object, "waiting"),
+        weir_str_eq(behind, least) ? behind
+                                   : weir_arena_printf(arena, "<=%.*s", WEIR_STR_ARG(behind)),
         age > 0 ? duration(arena, age) : WEIR_STR("-"),
-        reason.n > 0
-                ? weir_arena_printf(arena, "%.*s: %.*s", WEIR_STR_ARG(state), WEIR_STR_ARG(reason))
-                : state,
+        shown_state(arena, object),
     };
     weir_cli_columns_add(columns, cells);
     return true;
@@ -137,6 +148,73 @@ static bool add_lane(void *arg, struct weir_str object)
     return true;
 }
 
+/* --- what needs attention -------------------------------------------------------------------- */
+
+struct page {
+    struct weir_buf *out;
+    struct weir_arena *arena;
+};
+
+static void write_stuck(struct page *page, struct weir_str name, struct weir_str stuck)
+{
+    struct weir_arena *arena = page->arena;
+    weir_buf_printf(page->out,
+            "%.*s: stuck at record %.*s of %.*s, keys %.*s, since %.*s; attempt %.*s, the next one "
+            "at %.*s\n",
+            WEIR_STR_ARG(name), WEIR_STR_ARG(weir_cli_member(arena, stuck, "sequence")),
+            WEIR_STR_ARG(weir_cli_member(arena, stuck, "table")),
+            WEIR_STR_ARG(weir_cli_member(arena, stuck, "keys")),
+            WEIR_STR_ARG(weir_cli_member(arena, stuck, "since")),
+            WEIR_STR_ARG(weir_cli_member(arena, stuck, "attempt")),
+            WEIR_STR_ARG(weir_cli_member(arena, stuck, "next_attempt")));
+}
+
+static void write_room(struct page *page, struct weir_str name, struct weir_str room)
+{
+    struct weir_arena *arena = page->arena;
+    struct weir_str seconds = weir_cli_member(arena, room, "seconds");
+    weir_buf_printf(page->out, "%.*s: WARNING: the log keeps only %.*s more for it",
+            WEIR_STR_ARG(name),
+            WEIR_STR_ARG(size(arena, number_of(weir_cli_member(arena, room, "bytes")))));
+    if (seconds.n > 0) {
+        weir_buf_printf(page->out, ": you lose data in %.*s",
+                WEIR_STR_ARG(duration(arena, number_of(seconds) * 1000)));
+    }
+    weir_buf_byte(page->out, '\n');
+}
+
+static void write_trimmed(struct page *page, struct weir_str name, struct weir_str trimmed)
+{
+    struct weir_arena *arena = page->arena;
+    bool counted = weir_str_eq(weir_cli_member(arena, trimmed, "counted"), WEIR_STR("true"));
+    struct weir_str least = weir_cli_member(arena, trimmed, "records_least");
+    struct weir_str most = weir_cli_member(arena, trimmed, "records_most");
+    weir_buf_printf(page->out, "%.*s: TRIMMED: %s%.*s records were lost, first seen %.*s\n",
+            WEIR_STR_ARG(name), counted && weir_str_eq(least, most) ? "" : "at least ",
+            WEIR_STR_ARG(least), WEIR_STR_ARG(weir_cli_member(arena, trimmed, "since")));
+}
+
+/* Lines under the table: one for each thing that somebody should know. */
+static bool write_attention(void *arg, struct weir_str object)
+{
+    struct page *page = arg;
+    struct weir_arena *arena = page->arena;
+    struct weir_str name = weir_cli_member(arena, object, "name");
+    struct weir_str stuck = weir_cli_member(arena, object, "stuck");
+    struct weir_str room = weir_cli_member(arena, object, "log_room");
+    struct weir_str trimmed = weir_cli_member(arena, object, "trimmed");
+    if (stuck.n > 0) {
+        write_stuck(page, name, stuck);
+    }
+    if (weir_str_eq(weir_cli_member(arena, room, "half_used"), WEIR_STR("true"))) {
+        write_room(page, name, room);
+    }
+    if (trimmed.n > 0) {
+        write_trimmed(page, name, trimmed);
+    }
+    return true;
+}
+
 static void write_head(struct weir_buf *out, struct weir_arena *arena, struct weir_str answer)
 {
     struct weir_str log = weir_cli_member(arena, answer, "log");
@@ -159,7 +237,7 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     static const char *const function_titles[] = { "FUNCTION", "RUNTIME", ">INSTANCES", ">RUNNING",
         ">WAITING", ">INVOCATIONS", ">ERRORS", "STATE" };
     static const char *const pipeline_titles[] = { "PIPELINE", "SOURCE", ">RECORDS", ">FILTERED",
-        ">ERRORS", ">WAITING", ">LAG", "STATE" };
+        ">ERRORS", ">BEHIND", ">LAG", "STATE" };
     static const char *const lane_titles[] = { "DELIVERIES", "TARGET", ">PENDING", ">IN FLIGHT",
         ">OLDEST", ">NEXT TRY", "STATE" };
     struct weir_arena arena;
@@ -180,13 +258,17 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     weir_cli_columns_init(&columns, lane_titles, sizeof(lane_titles) / sizeof(lane_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "outbox"), add_lane, &columns);
     weir_cli_columns_write(&columns, out);
+    struct page page = { out, &arena };
+    weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), write_attention, &page);
     weir_arena_fini(&arena);
 }
 
 static enum weir_cli_exit run(const struct weir_cli_call *call)
 {
     struct weir_http_reply reply = { 0 };
-    struct weir_cli_request request = { .path = WEIR_STR("/v1/status") };
+    struct weir_cli_request request = {
+        .path = call->lanes ? WEIR_STR("/v1/status?lanes=true") : WEIR_STR("/v1/status"),
+    };
     enum weir_cli_exit code = weir_cli_fetch(call, &request, &reply);
     if (code == WEIR_CLI_DONE) {
         struct weir_buf out;

@@ -330,8 +330,8 @@ struct weir_log {
     struct weir_log_segment *segments; /* owned; numbers in a row; the last is being written */
     size_t segment_count;
     size_t segment_capacity;
-    uint64_t retire_from; /* number of the oldest segment whose file is still there */
-    uint64_t floor;       /* a reader that stands before this position has missed changes */
+    uint64_t retire_from;        /* number of the oldest segment whose file is still there */
+    uint64_t floor;              /* a reader that stands before this position has missed changes */
     struct weir_time floor_time; /* commit time of the last group before it; 0: not known */
     struct weir_log_index gone;  /* counts of what was trimmed since the opening */
     struct weir_log_next next;

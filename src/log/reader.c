@@ -221,8 +221,8 @@ static struct weir_log_count ordinal_of(const struct weir_log_reader *reader)
         index = log->segments[i].id.number < number ? NULL : index;
     }
     const struct weir_log_stream *stream =
-            index != NULL ? weir_log_index_find(index, reader->filter.space,
-                                    (uint32_t)reader->filter.shard)
+            index != NULL ? weir_log_index_find(
+                                    index, reader->filter.space, (uint32_t)reader->filter.shard)
                           : NULL;
     if (stream == NULL || weir_log_offset_of(reader->looked) < stream->first) {
         return (struct weir_log_count){ before, before };

@@ -210,6 +210,8 @@ void weir_lane_wait(
         lane->stuck_since = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
     }
     lane->phase = phase;
+    lane->next_attempt = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
+    lane->next_attempt.ms += (int64_t)ms;
     lane->why = *why;
     weir_lane_give_up_place(lane);
     weir_loop_timer_start(&lane->timer, ms);

@@ -62,6 +62,10 @@ void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
     write_text(buf, "table", letter->table);
     weir_buf_z(buf, "\"keys\":");
     weir_ddbjson_write_item(buf, letter->keys);
+    if (letter->gap.n > 0) {
+        weir_buf_z(buf, ",\"gap\":");
+        weir_ddbjson_write_item(buf, letter->gap);
+    }
     weir_buf_z(buf, letter->incomplete ? ",\"incomplete\":true" : "");
     weir_buf_z(buf, ",\"payload\":");
     weir_buf_str(buf, letter->payload);
@@ -101,6 +105,10 @@ void weir_letter_show(struct weir_buf *buf, const struct weir_letter *letter, bo
     write_text(buf, "event_id", letter->event_id);
     weir_buf_printf(buf, "\"attempts\":%llu,\"keys\":", (unsigned long long)letter->attempts);
     weir_ddbjson_write_plain_item(buf, letter->keys);
+    if (letter->gap.n > 0) {
+        weir_buf_z(buf, ",\"gap\":");
+        weir_ddbjson_write_plain_item(buf, letter->gap);
+    }
     weir_buf_z(buf, letter->incomplete ? ",\"incomplete\":true" : "");
     weir_buf_z(buf, letter->taken ? ",\"taken\":true" : "");
     if (payload && letter->payload.n > 0) {
@@ -131,12 +139,12 @@ static void open_map(struct weir_item_builder *builder, const char *name)
     weir_item_open(builder, WEIR_TYPE_M);
 }
 
-static void put_keys(struct weir_item_builder *builder, struct weir_item keys)
+static void put_map(struct weir_item_builder *builder, const char *name_of, struct weir_item map)
 {
-    open_map(builder, "keys");
-    for (size_t i = 0; i < weir_item_count(keys); i++) {
+    open_map(builder, name_of);
+    for (size_t i = 0; i < weir_item_count(map); i++) {
         struct weir_str name;
-        struct weir_value value = weir_item_at(keys, i, &name);
+        struct weir_value value = weir_item_at(map, i, &name);
         weir_item_name(builder, name);
         weir_item_value(builder, value);
     }
@@ -184,7 +192,10 @@ enum weir_rc weir_letter_to_item(const struct weir_letter *letter, struct weir_a
     put_text(builder, "event_id", letter->event_id);
     put_text(builder, "event_name", letter->event_name);
     put_text(builder, "table", letter->table);
-    put_keys(builder, letter->keys);
+    put_map(builder, "keys", letter->keys);
+    if (letter->gap.n > 0) {
+        put_map(builder, "gap", letter->gap);
+    }
     if (letter->incomplete) {
         weir_item_name(builder, WEIR_STR("incomplete"));
         weir_item_bool(builder, true);
@@ -233,6 +244,7 @@ void weir_letter_of_item(struct weir_item item, struct weir_letter *ret_letter)
     struct weir_value attempts = weir_item_get(context, WEIR_STR("approximateInvokeCount"));
     (void)weir_decimal_to_u64(weir_value_decimal(attempts), &letter.attempts);
     letter.keys = weir_value_map(weir_item_get(item, WEIR_STR("keys")));
+    letter.gap = weir_value_map(weir_item_get(item, WEIR_STR("gap")));
     letter.incomplete = weir_value_bool(weir_item_get(item, WEIR_STR("incomplete")));
     letter.payload = weir_value_str(weir_item_get(item, WEIR_STR("payload")));
     *ret_letter = letter;
@@ -279,6 +291,9 @@ static bool read_member(struct weir_json *json, struct weir_str name, enum weir_
     }
     if (weir_str_eq(name, WEIR_STR("keys")) && token == WEIR_JSON_OBJECT) {
         return weir_ddbjson_read_item(json, token, &letter->keys, NULL) == WEIR_OK;
+    }
+    if (weir_str_eq(name, WEIR_STR("gap")) && token == WEIR_JSON_OBJECT) {
+        return weir_ddbjson_read_item(json, token, &letter->gap, NULL) == WEIR_OK;
     }
     if (weir_str_eq(name, WEIR_STR("payload"))) {
         return weir_json_raw(json, token, &letter->payload, NULL) == WEIR_OK;

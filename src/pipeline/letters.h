@@ -44,6 +44,7 @@ struct weir_letter {
     struct weir_item keys;
     bool incomplete;         /* the place was too small for the record's images */
     struct weir_str payload; /* JSON: {"Records":[...]} */
+    struct weir_item gap;    /* not empty: it is about records that are lost, and says which */
 
     /* Only when read. */
     bool taken; /* somebody has received the message */

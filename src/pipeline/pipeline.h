@@ -153,10 +153,18 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 /* Tables or queues have come, changed or gone: look again for sources and targets. Any thread. */
 void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines);
 
-/* Bring gauges (age of the oldest unprocessed record, records queued) up to date. */
+/* Bring gauges up to date: age of the oldest unprocessed record, records behind, room in the log.
+ */
 void weir_pipelines_refresh(struct weir_pipelines *pipelines);
 
-/* Append a JSON array with one object a pipeline: name, state, counts, lag, what blocks it. */
+/*
+ * Append a JSON array with one object a pipeline: name, state, counts, lag, the room its position
+ * has in the log, what blocks it, what it has missed. records_behind is exact when it equals
+ * records_behind_least, else the most there can be.
+ */
 void weir_pipelines_status(struct weir_pipelines *pipelines, struct weir_buf *buf);
+
+/* The same with an object for every lane in each: `lanes`. */
+void weir_pipelines_status_lanes(struct weir_pipelines *pipelines, struct weir_buf *buf);
 
 #endif

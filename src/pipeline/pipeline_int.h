@@ -185,13 +185,14 @@ struct weir_lane {
     struct weir_pos committing;
     struct weir_pos given; /* the last record of the stream that was given to it */
     uint64_t began_ns;
-    uint64_t waiting_since_ns;    /* monotonic time at which the first waiting record came */
-    struct weir_err why;          /* BLOCKED, PAUSED */
-    struct weir_time stuck_since; /* BLOCKED, PAUSED: since this batch first was */
-    unsigned blocks;              /* in a row */
-    struct weir_loop_timer timer; /* window, pause, or a step's time-out */
-    struct weir_post run_post;    /* goes on after yielding */
-    struct weir_post done_post;   /* brings the outcome to the loop */
+    uint64_t waiting_since_ns;     /* monotonic time at which the first waiting record came */
+    struct weir_err why;           /* BLOCKED, PAUSED */
+    struct weir_time stuck_since;  /* BLOCKED, PAUSED: since this batch first was */
+    struct weir_time next_attempt; /* BLOCKED, PAUSED */
+    unsigned blocks;               /* in a row */
+    struct weir_loop_timer timer;  /* window, pause, or a step's time-out */
+    struct weir_post run_post;     /* goes on after yielding */
+    struct weir_post done_post;    /* brings the outcome to the loop */
     struct weir_lane *next_queued;
 };
 
@@ -233,6 +234,25 @@ struct letter_count {
     struct weir_time oldest; /* failed first; 0: there is none */
 };
 
+/* gap.c: records of a shard that the log let go of before they were read. */
+struct gap {
+    struct gap *next;
+    struct pipeline *pipeline;
+    struct weir_str table; /* owned */
+    uint32_t shard;
+    struct weir_log_gap lost;
+    struct weir_time from_time; /* of the last record that was read before; 0: not known */
+    struct weir_time noticed;
+    bool told;                                 /* letter and entry are committed */
+    bool changed;                              /* it has grown since they were written */
+    struct weir_err why;                       /* they could not be written */
+    struct weir_txn *txn;                      /* that is under way */
+    const struct weir_table *table_of_letters; /* referenced while it is */
+    const struct weir_queue *queue_of_letters;
+    struct weir_post post; /* brings its outcome to the loop */
+    struct weir_loop_timer again;
+};
+
 struct pipeline {
     struct weir_pipelines *all;
     struct pipeline *next;
@@ -248,6 +268,9 @@ struct pipeline {
     struct weir_post pump_post; /* goes on reading after yielding */
     bool pumping;
     struct weir_arena filter_arena;
+    struct gap *gaps;   /* that nobody has acknowledged */
+    size_t untold;      /* of them; nothing is read meanwhile */
+    bool short_of_room; /* the log has used half of its bound since this pipeline's position */
 
     struct weir_counter *records;
     struct weir_counter *filtered;
@@ -261,8 +284,21 @@ struct pipeline {
     struct letter_count letter_count;
     struct weir_histogram *batch_sizes;
     struct weir_histogram *duration;
+    struct weir_counter *lost;
     struct weir_gauge *age;
     struct weir_gauge *waiting;
+    struct weir_gauge *behind;
+    struct weir_gauge *room;
+    struct weir_gauge *room_seconds;
+};
+
+/* How fast the log grows: samples of the last minutes, oldest first. */
+struct growth {
+    struct {
+        uint64_t at_ns;
+        uint64_t bytes;
+    } samples[32];
+    size_t count;
 };
 
 struct weir_pipelines {
@@ -273,6 +309,7 @@ struct weir_pipelines {
     struct weir_metrics *metrics;
     struct pipeline *first;
     struct weir_filter_group *groups; /* of pipelines that read one table */
+    struct growth growth;
     bool stopping;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -323,6 +360,40 @@ WEIR_MUST_CHECK enum weir_rc weir_lane_settle_message(struct weir_lane *lane, st
 bool weir_lane_drop_refused(struct weir_lane *lane);
 /* Leave a record out: it has been dealt with elsewhere. */
 void weir_queued_drop(struct queued *queued);
+/* gap.c: the shard's reader has missed records: say so, and read on when that is committed. */
+void weir_gap_found(struct shard *shard);
+/* Read the gaps that nobody has acknowledged. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_gaps_load(struct pipeline *pipeline, struct weir_err *err);
+void weir_gaps_destroy(struct pipeline *pipeline);
+/* Forget the gaps whose letters are gone: somebody has acknowledged them. */
+void weir_gaps_look_again(struct pipeline *pipeline);
+/* Forget all: a rebuild has made up for them. */
+void weir_gaps_made_up_for(struct pipeline *pipeline);
+/* Why a gap cannot be told, so that nothing is read; NULL: all can. */
+const struct weir_err *weir_gaps_blocked(const struct pipeline *pipeline);
+/* Append the member "trimmed" of a pipeline that has gaps. */
+void weir_gaps_write(const struct pipeline *pipeline, struct weir_buf *buf);
+
+/* lag.c */
+struct lag {
+    uint64_t waiting;              /* records in lanes, whatever their origin */
+    struct weir_log_count behind;  /* records of the streams that are not done */
+    int64_t oldest_ms;             /* INT64_MAX: nothing waits */
+    const struct weir_lane *stuck; /* one that is blocked, or else paused */
+};
+/* Measure one lane (behind: only what it has been given), or a pipeline. */
+void weir_lane_lag(const struct weir_lane *lane, struct lag *ret_lag);
+void weir_pipeline_lag(const struct pipeline *pipeline, struct lag *ret_lag);
+/* What lag means for the age of the oldest record that is not done, in ms. */
+int64_t weir_lag_age(const struct pipeline *pipeline, const struct lag *lag);
+
+struct room {
+    struct weir_room log;
+    uint64_t bytes_per_second; /* that the log grows by */
+    int64_t ms;                /* until records are lost; INT64_MAX: not in sight */
+};
+/* The room that a pipeline's position has; warns when it has become less than half. */
+void weir_pipeline_room(struct pipeline *pipeline, struct room *ret_room);
 
 /* filter.c: let a source's filter be matched together with others of its table. */
 void weir_filter_join(struct source *source);
@@ -404,6 +475,8 @@ void weir_source_look_again(struct source *source);
 bool weir_source_read(struct source *source, uint64_t deadline_ns);
 /* Let the log go past what is done. */
 void weir_source_move_hold(struct source *source);
+/* The log has let go of a segment: see whether records are missed. */
+void weir_source_check_log(struct source *source);
 
 /* runner.c */
 /* Start queued lanes while there are places. */

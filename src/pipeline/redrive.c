@@ -71,6 +71,10 @@ static enum weir_rc give_back(
     struct weir_record record;
     struct weir_str key;
     bool stale = false;
+    if (letter->gap.n > 0) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "it is about records that are lost: make up for them (`weir rebuild`), or skip it");
+    }
     if (letter->incomplete) {
         return weir_fail(err, WEIR_E_INVALID,
                 "it does not hold the whole record, which was too large for where it is kept");

@@ -158,8 +158,13 @@ static void log_posted(struct weir_post *post)
 {
     struct weir_pipelines *pipelines = WEIR_CONTAINER(post, struct weir_pipelines, log_post);
     atomic_store(&pipelines->log_woken, false);
-    for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
+    for (struct pipeline *p = pipelines->first; p != NULL && !pipelines->stopping; p = p->next) {
+        struct room room;
+        for (size_t i = 0; i < p->source_count; i++) {
+            weir_source_check_log(&p->sources[i]);
+        }
         pump(p);
+        weir_pipeline_room(p, &room);
     }
 }
 
@@ -216,6 +221,14 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
             labels, "Age of the oldest record that is not processed");
     pipeline->waiting = weir_metrics_gauge(
             metrics, "weir_pipeline_waiting_records", labels, "Records read and not yet committed");
+    pipeline->behind = weir_metrics_gauge(metrics, "weir_pipeline_records_behind", labels,
+            "Records of the sources that are not processed; the most there can be");
+    pipeline->room = weir_metrics_gauge(metrics, "weir_pipeline_log_room_bytes", labels,
+            "What can be written until records are lost that the pipeline has not processed");
+    pipeline->room_seconds = weir_metrics_gauge(metrics, "weir_pipeline_log_room_seconds", labels,
+            "How long that takes at the present rate; at most ten years");
+    pipeline->lost = weir_metrics_counter(metrics, "weir_pipeline_lost_records_total", labels,
+            "Records that went with the log at its bound before they were read");
     if (pipeline->model->dead_letters.n > 0) {
         pipeline->letters_written = weir_metrics_counter(metrics,
                 "weir_pipeline_dead_letters_total", labels, "Records that became dead letters");
@@ -255,6 +268,7 @@ enum weir_rc weir_pipelines_add(
     for (size_t i = 0; i < model->table_count; i++) {
         weir_source_init(&pipeline->sources[i], pipeline, model->tables[i]);
     }
+    rc = weir_gaps_load(pipeline, err);
     for (size_t i = 0; rc == WEIR_OK && i < model->table_count; i++) {
         rc = weir_source_attach(&pipeline->sources[i], err);
     }
@@ -268,6 +282,7 @@ static void free_posted(struct weir_post *post)
     while (pipelines->first != NULL) {
         struct pipeline *pipeline = pipelines->first;
         pipelines->first = pipeline->next;
+        weir_gaps_destroy(pipeline);
         weir_pipeline_model_destroy(pipeline->model);
         weir_arena_fini(&pipeline->filter_arena);
         weir_free(pipeline->sources);

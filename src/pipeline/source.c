@@ -1,6 +1,4 @@
 /* A pipeline's source: finding its table, reading its stream, handing records to lanes. */
-#include <stdio.h>
-
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
@@ -20,6 +18,9 @@ static bool lane_is_full(const struct weir_lane *lane)
 
 static bool shard_has_room(const struct shard *shard)
 {
+    if (shard->source->pipeline->untold > 0) {
+        return false;
+    }
     for (size_t i = 0; i < shard->lane_count; i++) {
         if (lane_is_full(&shard->lanes[i])) {
             return false;
@@ -88,15 +89,6 @@ static void hand_to_lane(
     weir_lane_give(weir_shard_lane(shard, change->key), queued);
 }
 
-/* The log went on without us: say so once, and go on with what is left. */
-static void report_trimmed(struct shard *shard, const struct weir_err *err)
-{
-    char number[16];
-    snprintf(number, sizeof(number), "%u", shard->number);
-    weir_logline(WEIR_LOG_ERROR, "pipeline.trimmed", "pipeline",
-            shard->source->pipeline->model->name.p, "shard", number, "reason", err->msg, NULL);
-}
-
 /* Read a shard until its end, a full lane, or the time is up. False: the time is up. */
 static bool read_shard(struct shard *shard, uint64_t deadline_ns)
 {
@@ -109,7 +101,7 @@ static bool read_shard(struct shard *shard, uint64_t deadline_ns)
         bool have = false;
         enum weir_rc rc = weir_log_next(shard->reader, &change, &time, &have, &err);
         if (rc == WEIR_E_TRIMMED) {
-            report_trimmed(shard, &err);
+            weir_gap_found(shard);
             continue;
         }
         if (rc != WEIR_OK) { /* the disk: the next commit or restart tries again */
@@ -162,6 +154,16 @@ void weir_source_move_hold(struct source *source)
     }
 }
 
+void weir_source_check_log(struct source *source)
+{
+    for (size_t i = 0; i < source->shard_count && !source->leaving; i++) {
+        struct weir_err err;
+        if (weir_log_reader_check(source->shards[i].reader, &err) == WEIR_E_TRIMMED) {
+            weir_gap_found(&source->shards[i]);
+        }
+    }
+}
+
 /* --- attaching ---------------------------------------------------------------------------- */
 
 static void source_changed(struct weir_watch *watch)
@@ -187,10 +189,9 @@ static size_t lanes_of_shard(const struct source *source)
 
 static void start_position(const struct pipeline *pipeline, struct weir_pos *slots)
 {
-    struct weir_pos start = { 0 };
-    if (pipeline->model->start == WEIR_START_LATEST) {
-        start = weir_log_end(weir_store_log(pipeline->all->store));
-    }
+    struct weir_log *log = weir_store_log(pipeline->all->store);
+    struct weir_pos start =
+            pipeline->model->start == WEIR_START_LATEST ? weir_log_end(log) : weir_log_oldest(log);
     for (size_t i = 0; i < WEIR_PIPELINE_SLOTS; i++) {
         slots[i] = start;
     }

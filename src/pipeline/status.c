@@ -1,58 +1,7 @@
-/* What pipelines tell of themselves: gauges and status. */
+/* What pipelines tell of themselves. */
 #include "pipeline/pipeline_int.h"
+#include "value/ddbjson.h"
 #include "value/json.h"
-
-struct lag {
-    uint64_t waiting;
-    int64_t oldest_ms;             /* INT64_MAX: nothing waits */
-    const struct weir_lane *stuck; /* one that is blocked, or else paused */
-};
-
-static void add_oldest(struct lag *lag, const struct queued *queued)
-{
-    if (queued != NULL && queued->record.created.ms < lag->oldest_ms) {
-        lag->oldest_ms = queued->record.created.ms;
-    }
-}
-
-static struct lag measure(const struct pipeline *pipeline)
-{
-    struct lag lag = { .oldest_ms = INT64_MAX };
-    WEIR_EACH_LANE(pipeline, lane)
-    {
-        const struct shard *shard = lane->shard;
-        lag.waiting += lane->waiting.count + lane->taken.count;
-        add_oldest(&lag, lane->taken.count > 0 ? lane->taken.first : NULL);
-        add_oldest(&lag, lane->waiting.count > 0 ? lane->waiting.first : NULL);
-        if (!shard->at_end && shard->read_time.ms != 0 && shard->read_time.ms < lag.oldest_ms) {
-            lag.oldest_ms = shard->read_time.ms;
-        }
-        bool stuck = lane->phase == LANE_BLOCKED || lane->phase == LANE_PAUSED;
-        if (stuck && (lag.stuck == NULL || lane->phase == LANE_BLOCKED)) {
-            lag.stuck = lane;
-        }
-    }
-    return lag;
-}
-
-static int64_t age_of(const struct pipeline *pipeline, const struct lag *lag)
-{
-    if (lag->oldest_ms == INT64_MAX) {
-        return 0;
-    }
-    int64_t now = weir_clock_wall(weir_loop_clock(pipeline->all->loop)).ms;
-    return now > lag->oldest_ms ? now - lag->oldest_ms : 0;
-}
-
-void weir_pipelines_refresh(struct weir_pipelines *pipelines)
-{
-    for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
-        struct lag lag = measure(p);
-        weir_gauge_set(p->age, age_of(p, &lag));
-        weir_gauge_set(p->waiting, (int64_t)lag.waiting);
-        weir_letter_gauges_refresh(p);
-    }
-}
 
 /* Whether everything that was committed so far has been read. */
 static bool is_at_end(const struct pipeline *pipeline)
@@ -63,7 +12,7 @@ static bool is_at_end(const struct pipeline *pipeline)
             return false;
         }
     }
-    return !atomic_load(&pipeline->woken);
+    return pipeline->untold == 0 && !atomic_load(&pipeline->woken);
 }
 
 static const struct source *missing_source(const struct pipeline *pipeline)
@@ -81,6 +30,7 @@ static const char *state_of(
         const struct pipeline *pipeline, const struct lag *lag, const char **ret_reason)
 {
     const struct source *missing = missing_source(pipeline);
+    const struct weir_err *untold = weir_gaps_blocked(pipeline);
     *ret_reason = "";
     if (pipeline->stopped) {
         return "stopped";
@@ -93,52 +43,160 @@ static const char *state_of(
         *ret_reason = missing->why.msg;
         return "waiting for source";
     }
-    return "running";
+    if (untold != NULL) {
+        *ret_reason = untold->msg;
+        return "blocked";
+    }
+    return pipeline->gaps != NULL ? "trimmed" : "running";
 }
 
-/* The record that a lane is stuck at, and since when. */
+/* The record that a lane is stuck at, since when, why, and when it is tried again. */
 static void write_stuck(const struct weir_lane *lane, struct weir_buf *buf)
 {
     const struct weir_record *record = &lane->taken.first->record;
     char event_id[WEIR_EVENT_ID_TEXT];
     char sequence[WEIR_SEQUENCE_TEXT];
     char since[WEIR_TIME_TEXT];
+    char next[WEIR_TIME_TEXT];
     weir_record_event_id(record, event_id);
     weir_sequence_format(record->pos, sequence);
     weir_time_format(lane->stuck_since, since);
+    weir_time_format(lane->next_attempt, next);
+    weir_buf_z(buf, ",\"stuck\":{\"table\":");
+    weir_json_write_string(buf, record->source->table);
+    weir_buf_z(buf, ",\"keys\":");
+    weir_ddbjson_write_item(buf, record->keys);
     weir_buf_printf(buf,
-            ",\"stuck\":{\"event_id\":\"%s\",\"sequence\":\"%s\",\"shard\":%u,\"attempt\":%u,"
-            "\"since\":\"%s\"}",
-            event_id, sequence, lane->shard->number, lane->attempts.failed + 1, since);
+            ",\"event_id\":\"%s\",\"sequence\":\"%s\",\"shard\":%u,\"attempt\":%u,"
+            "\"since\":\"%s\",\"next_attempt\":\"%s\",\"reason\":",
+            event_id, sequence, lane->shard->number, lane->attempts.failed + 1, since, next);
+    weir_json_write_string(buf, weir_str_z(lane->why.msg));
+    weir_buf_byte(buf, '}');
 }
 
-static void write_status(const struct pipeline *pipeline, struct weir_buf *buf)
+static bool is_stuck(const struct weir_lane *lane)
 {
-    struct lag lag = measure(pipeline);
+    return (lane->phase == LANE_BLOCKED || lane->phase == LANE_PAUSED) && lane->taken.count > 0;
+}
+
+static const char *phase_name(enum lane_phase phase)
+{
+    static const char *const names[] = {
+        [LANE_WAITING] = "waiting",
+        [LANE_QUEUED] = "queued",
+        [LANE_RUNNING] = "running",
+        [LANE_PENDING] = "pending",
+        [LANE_COMMITTING] = "committing",
+        [LANE_BLOCKED] = "blocked",
+        [LANE_PAUSED] = "paused",
+    };
+    return names[phase];
+}
+
+static void write_lane(const struct weir_lane *lane, struct weir_buf *buf)
+{
+    struct lag lag;
+    char position[WEIR_SEQUENCE_TEXT];
+    weir_lane_lag(lane, &lag);
+    weir_sequence_format(lane->position, position);
+    weir_buf_z(buf, "{\"table\":");
+    weir_json_write_string(buf, lane->shard->source->name);
+    weir_buf_printf(buf,
+            ",\"shard\":%u,\"first_slot\":%u,\"slots\":%u,\"phase\":\"%s\",\"position\":\"%s\","
+            "\"waiting\":%llu,\"oldest_unprocessed_ms\":%lld",
+            lane->shard->number, lane->first_slot, lane->slot_count, phase_name(lane->phase),
+            position, (unsigned long long)lag.waiting,
+            (long long)weir_lag_age(lane->pipeline, &lag));
+    if (is_stuck(lane)) {
+        write_stuck(lane, buf);
+    }
+    weir_buf_byte(buf, '}');
+}
+
+static void write_lanes(const struct pipeline *pipeline, struct weir_buf *buf)
+{
+    const char *comma = "";
+    weir_buf_z(buf, ",\"lanes\":[");
+    WEIR_EACH_LANE(pipeline, lane)
+    {
+        weir_buf_z(buf, comma);
+        write_lane(lane, buf);
+        comma = ",";
+    }
+    weir_buf_byte(buf, ']');
+}
+
+static void write_lag(const struct pipeline *pipeline, const struct lag *lag, struct weir_buf *buf)
+{
+    weir_buf_printf(buf,
+            ",\"waiting\":%llu,\"oldest_unprocessed_ms\":%lld,\"records_behind\":%llu,"
+            "\"records_behind_least\":%llu,\"at_end\":%s",
+            (unsigned long long)lag->waiting, (long long)weir_lag_age(pipeline, lag),
+            (unsigned long long)lag->behind.most, (unsigned long long)lag->behind.least,
+            is_at_end(pipeline) && lag->waiting == 0 ? "true" : "false");
+}
+
+/* How much may still be written, and how long that takes, until records are lost. */
+static void write_room(struct pipeline *pipeline, struct weir_buf *buf)
+{
+    struct room room;
+    weir_pipeline_room(pipeline, &room);
+    if (room.log.bound_bytes == UINT64_MAX) {
+        return;
+    }
+    weir_buf_printf(buf, ",\"log_room\":{\"bytes\":%llu,\"bound_bytes\":%llu,\"half_used\":%s",
+            (unsigned long long)room.log.bytes, (unsigned long long)room.log.bound_bytes,
+            pipeline->short_of_room ? "true" : "false");
+    if (room.ms != INT64_MAX) {
+        weir_buf_printf(buf, ",\"seconds\":%lld", (long long)(room.ms / 1000));
+    }
+    weir_buf_byte(buf, '}');
+}
+
+static void write_counts(const struct pipeline *pipeline, struct weir_buf *buf)
+{
+    const struct {
+        const char *name;
+        const struct weir_counter *counter;
+    } counts[] = {
+        { "records", pipeline->records },
+        { "filtered", pipeline->filtered },
+        { "batches", pipeline->batches },
+        { "errors", pipeline->errors },
+        { "conflicts", pipeline->conflicts },
+        { "retries", pipeline->retries },
+    };
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        weir_buf_printf(buf, ",\"%s\":%llu", counts[i].name,
+                (unsigned long long)atomic_load(&counts[i].counter->value));
+    }
+}
+
+static void write_sources(const struct weir_pipeline_model *model, struct weir_buf *buf)
+{
+    weir_buf_z(buf, ",\"source\":");
+    weir_json_write_string(buf, model->tables[0]);
+    for (size_t i = 0; model->table_count > 1 && i < model->table_count; i++) {
+        weir_buf_z(buf, i == 0 ? ",\"sources\":[" : ",");
+        weir_json_write_string(buf, model->tables[i]);
+    }
+    weir_buf_z(buf, model->table_count > 1 ? "]" : "");
+}
+
+static void write_status(struct pipeline *pipeline, bool lanes, struct weir_buf *buf)
+{
+    struct lag lag;
     const char *reason = NULL;
+    weir_gaps_look_again(pipeline);
+    weir_pipeline_lag(pipeline, &lag);
     const char *state = state_of(pipeline, &lag, &reason);
     weir_buf_z(buf, "{\"name\":");
     weir_json_write_string(buf, pipeline->model->name);
-    weir_buf_z(buf, ",\"source\":");
-    weir_json_write_string(buf, pipeline->model->tables[0]);
-    for (size_t i = 0; pipeline->source_count > 1 && i < pipeline->source_count; i++) {
-        weir_buf_z(buf, i == 0 ? ",\"sources\":[" : ",");
-        weir_json_write_string(buf, pipeline->model->tables[i]);
-    }
-    weir_buf_z(buf, pipeline->source_count > 1 ? "]" : "");
-    weir_buf_printf(buf,
-            ",\"state\":\"%s\",\"records\":%llu,\"filtered\":%llu,\"batches\":%llu,"
-            "\"errors\":%llu,\"conflicts\":%llu,\"retries\":%llu,\"waiting\":%llu,\"oldest_"
-            "unprocessed_ms\":%lld,"
-            "\"at_end\":%s",
-            state, (unsigned long long)atomic_load(&pipeline->records->value),
-            (unsigned long long)atomic_load(&pipeline->filtered->value),
-            (unsigned long long)atomic_load(&pipeline->batches->value),
-            (unsigned long long)atomic_load(&pipeline->errors->value),
-            (unsigned long long)atomic_load(&pipeline->conflicts->value),
-            (unsigned long long)atomic_load(&pipeline->retries->value),
-            (unsigned long long)lag.waiting, (long long)age_of(pipeline, &lag),
-            is_at_end(pipeline) && lag.waiting == 0 ? "true" : "false");
+    write_sources(pipeline->model, buf);
+    weir_buf_printf(buf, ",\"state\":\"%s\"", state);
+    write_counts(pipeline, buf);
+    write_lag(pipeline, &lag, buf);
+    write_room(pipeline, buf);
     if (pipeline->model->dead_letters.n > 0) {
         bool table = pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE;
         weir_buf_printf(buf, ",\"dead_letters\":{\"%s\":", table ? "table" : "queue");
@@ -149,20 +207,35 @@ static void write_status(const struct pipeline *pipeline, struct weir_buf *buf)
         weir_buf_z(buf, ",\"reason\":");
         weir_json_write_string(buf, weir_str_z(reason));
     }
-    if (lag.stuck != NULL && lag.stuck->taken.count > 0) {
+    if (lag.stuck != NULL && is_stuck(lag.stuck)) {
         write_stuck(lag.stuck, buf);
+    }
+    if (pipeline->gaps != NULL) {
+        weir_buf_byte(buf, ',');
+        weir_gaps_write(pipeline, buf);
+    }
+    if (lanes) {
+        write_lanes(pipeline, buf);
     }
     weir_buf_byte(buf, '}');
 }
 
-void weir_pipelines_status(struct weir_pipelines *pipelines, struct weir_buf *buf)
+static void write_all(struct weir_pipelines *pipelines, bool lanes, struct weir_buf *buf)
 {
     weir_buf_byte(buf, '[');
-    for (const struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
-        if (p != pipelines->first) {
-            weir_buf_byte(buf, ',');
-        }
-        write_status(p, buf);
+    for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
+        weir_buf_z(buf, p != pipelines->first ? "," : "");
+        write_status(p, lanes, buf);
     }
     weir_buf_byte(buf, ']');
+}
+
+void weir_pipelines_status(struct weir_pipelines *pipelines, struct weir_buf *buf)
+{
+    write_all(pipelines, false, buf);
+}
+
+void weir_pipelines_status_lanes(struct weir_pipelines *pipelines, struct weir_buf *buf)
+{
+    write_all(pipelines, true, buf);
 }

@@ -151,7 +151,7 @@ test('status shows tables and pipelines', { skip }, async () => {
   assert.match(page, /^TABLE {3}STREAM$/m);
   assert.match(page, /^orders {2}NEW_AND_OLD_IMAGES$/m);
   assert.match(page, /^copies {2}-$/m);
-  assert.match(page, /^PIPELINE +SOURCE +RECORDS +FILTERED +ERRORS +WAITING +LAG +STATE$/m);
+  assert.match(page, /^PIPELINE +SOURCE +RECORDS +FILTERED +ERRORS +BEHIND +LAG +STATE$/m);
 });
 
 test('refusals are explained, and end with 1', { skip }, async () => {

@@ -30,7 +30,7 @@ _weir() {
     serve) options="--config --listen --data --help" ;;
     check) options="--config --json --help" ;;
     test) options="--only --format --json --verbose --help" ;;
-    status) options="--endpoint --json --help" ;;
+    status) options="--endpoint --json --lanes --help" ;;
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
     dlq) options="--endpoint --fingerprint --error --since --until --key --group --limit --stale --yes --json --help" ;;
