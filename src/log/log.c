@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "log/log_int.h"
 
 enum {
@@ -161,6 +162,7 @@ static void write_footer(struct weir_log *log)
             WEIR_LOG_FRAME_FOOTER, 0);
     enum weir_rc rc = log->fs->ops->write(writer->file, writer->offset, p, weir_log_align(n), NULL);
     if (rc == WEIR_OK) {
+        weir_crash_point("log.footer_written");
         /* Should this fail, the next group's sync tells, and until then nothing is lost. */
         (void)log->fs->ops->sync(writer->file, NULL);
     }
@@ -218,6 +220,7 @@ static enum weir_rc roll(struct weir_log *log, bool urgent, struct weir_err *err
     writer->offset = WEIR_LOG_HEADER_BYTES;
     writer->first = true;
     writer->finished = false;
+    weir_crash_point("log.rolled");
     return WEIR_OK;
 }
 
@@ -423,6 +426,7 @@ enum weir_rc weir_log_sync(struct weir_log *log, struct weir_time time, struct w
     enum weir_rc rc = ops->write(
             writer->file, writer->offset, writer->block->data + writer->group_at, n, &why);
     if (rc == WEIR_OK) {
+        weir_crash_point("log.written");
         rc = ops->sync(writer->file, &why);
     }
     if (rc != WEIR_OK) {
@@ -438,6 +442,7 @@ enum weir_rc weir_log_sync(struct weir_log *log, struct weir_time time, struct w
     }
     writer->synced = true;
     writer->time = time;
+    weir_crash_point("log.synced");
     return WEIR_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "log/log_int.h"
 
 enum {
@@ -485,6 +486,7 @@ static enum weir_rc retire_unused(struct weir_log *log, size_t keep, struct weir
         if (rc != WEIR_OK) {
             return rc;
         }
+        weir_crash_point("recover.retired");
         weir_log_index_fini(&segment->index);
         log->segment_count--;
     }
@@ -516,6 +518,7 @@ static enum weir_rc settle(
     if (rc == WEIR_OK && memcmp(p, zeros, cut) != 0) {
         rc = ops->write(window->file, end, zeros, cut, err);
     }
+    weir_crash_point("recover.settled");
     return rc == WEIR_OK ? ops->sync(window->file, err) : rc;
 }
 
@@ -585,15 +588,18 @@ enum weir_rc weir_log_recover(struct weir_log *log, struct weir_err *err)
     if (rc == WEIR_OK && !empty) {
         rc = read_back(log, at, err);
     }
+    weir_crash_point("recover.read");
     if (rc == WEIR_OK) {
         rc = take_spares(log, &folder, err);
     }
+    weir_crash_point("recover.spared");
     if (rc == WEIR_OK) {
         rc = empty ? begin_empty(log, err) : resume(log, at, &walk, err);
     }
     if (rc != WEIR_OK) {
         return rc;
     }
+    weir_crash_point("recover.resumed");
     log->retire_from = log->segments[0].id.number;
     log->next_number = log->writer.id.number + 1;
     if (log->no_thread) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "log/log_int.h"
 
 enum { FILL_BYTES = 1024 * 1024 };
@@ -70,6 +71,7 @@ enum weir_rc weir_log_retire(
     enum weir_rc rc =
             keep ? ops->rename(log->fs, path, spare, err) : ops->remove(log->fs, path, err);
     if (rc == WEIR_OK) {
+        weir_crash_point("retire.moved");
         rc = ops->sync_dir(log->fs, log->dir, err);
     }
     weir_mutex_lock(&log->mutex);
@@ -125,19 +127,24 @@ static enum weir_rc finish_segment(struct weir_log *log, struct weir_file *file,
     enum weir_rc rc = ops->write(file, 0, header, WEIR_LOG_HEADER_BYTES, err);
     weir_free(header);
     if (rc == WEIR_OK) {
+        weir_crash_point("segment.headed");
         rc = ops->sync(file, err);
     }
     if (rc == WEIR_OK) {
+        weir_crash_point("segment.synced");
         rc = ops->rename(log->fs, from, path, err);
     }
     if (rc == WEIR_OK) {
+        weir_crash_point("segment.renamed");
         rc = ops->sync_dir(log->fs, log->dir, err);
     }
     if (rc != WEIR_OK) {
         (void)ops->remove(log->fs, from, NULL);
         (void)ops->remove(log->fs, path, NULL);
+        return rc;
     }
-    return rc;
+    weir_crash_point("segment.ready");
+    return WEIR_OK;
 }
 
 /* Open a file that is there for reuse, or make one. */
@@ -152,7 +159,9 @@ static enum weir_rc open_raw(struct weir_log *log, uint64_t number, uint64_t byt
     if (reuse) {
         return log->fs->ops->open(log->fs, path, WEIR_OPEN_WRITE, ret_file, err);
     }
-    return make_zeros(log, path, bytes, ret_file, err);
+    enum weir_rc rc = make_zeros(log, path, bytes, ret_file, err);
+    weir_crash_point("segment.filled");
+    return rc;
 }
 
 enum weir_rc weir_log_make_segment(struct weir_log *log, uint64_t number, uint64_t bytes,
@@ -228,9 +237,11 @@ static enum weir_rc write_ballast(struct weir_log *log, struct weir_err *err)
     weir_log_path(log, WEIR_LOG_FILE_BALLAST, 0, path);
     enum weir_rc rc = make_zeros(log, path, log->segment_bytes, &file, err);
     if (rc == WEIR_OK) {
+        weir_crash_point("ballast.filled");
         rc = log->fs->ops->sync(file, err);
     }
     weir_file_destroy(file);
+    weir_crash_point("ballast.synced");
     return rc == WEIR_OK ? log->fs->ops->sync_dir(log->fs, log->dir, err) : rc;
 }
 

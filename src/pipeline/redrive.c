@@ -1,4 +1,5 @@
 /* Dead letters back into their pipeline. */
+#include "base/crash.h"
 #include "pipeline/pipeline_int.h"
 #include "value/json.h"
 
@@ -102,6 +103,7 @@ static enum weir_rc give_back(
         weir_lane_consider(lane);
     }
     redrive->done->given++;
+    weir_crash_point("redrive.given");
     return WEIR_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/mem.h"
 #include "queue/line_int.h"
 
@@ -254,6 +255,7 @@ static void received(struct weir_queue_work *work)
         note_until(line, receive);
         return;
     }
+    weir_crash_point("queue.received");
     weir_queue_unref(receiving->claims.queue);
     receive->txn = txn; /* the messages live in there */
     answer(receive, rc);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/mem.h"
 #include "store/store_int.h"
 #include "store/txn_int.h"
@@ -243,6 +244,7 @@ static enum weir_rc apply(struct weir_commit *commit, struct weir_pos end, struc
         commit->unapplied = false;
         set_failed(commit, false, NULL);
     }
+    weir_crash_point("commit.applied");
     weir_log_publish(commit->store->log);
     return WEIR_OK;
 }
@@ -250,6 +252,7 @@ static enum weir_rc apply(struct weir_commit *commit, struct weir_pos end, struc
 static enum weir_rc commit_group(struct weir_commit *commit, struct weir_err *err)
 {
     struct weir_log *log = commit->store->log;
+    weir_crash_point("commit.evaluated");
     enum weir_rc rc = weir_log_sync(log, commit->time, err);
     if (rc != WEIR_OK) {
         return rc;
@@ -261,10 +264,12 @@ static enum weir_rc commit_group(struct weir_commit *commit, struct weir_err *er
         weir_keyspaces_add(commit->store->spaces, changes[i], commit->time);
         end = changes[i]->pos.seq > end.seq ? changes[i]->pos : end;
     }
+    weir_crash_point("commit.gathered");
     rc = apply(commit, end, err);
     if (rc != WEIR_OK) {
         return weir_fail_in(err, WEIR_E_UNKNOWN_OUTCOME, "it is in the log, but ");
     }
+    weir_crash_point("commit.published");
     return WEIR_OK;
 }
 
@@ -316,6 +321,7 @@ static void end_group(struct weir_commit *commit)
     if (rc == WEIR_OK && changes) {
         weir_store_wake(
                 commit->store, commit->touched, commit->touched_all ? 0 : commit->touched_count);
+        weir_crash_point("commit.woken");
     }
     struct weir_txn *txn = commit->group;
     commit->group = NULL;
@@ -327,6 +333,7 @@ static void end_group(struct weir_commit *commit)
         struct weir_txn *next = txn->next;
         finish_member(txn, rc, &err, commit->time);
         txn = next;
+        weir_crash_point("commit.answered");
     }
     weir_arena_reset(&commit->scratch);
     uint64_t segment = weir_log_end(commit->store->log).seq / WEIR_LOG_SEGMENT_BYTES;

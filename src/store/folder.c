@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "store/store_int.h"
 
 enum { FORMAT_VERSION = 1, FORMAT_TEXT_BYTES = 512, PATH_BYTES = 4096 };
@@ -49,6 +50,7 @@ static enum weir_rc write_format(struct weir_fs *fs, const char *dir, struct wei
     }
     rc = fs->ops->write(file, 0, text, (size_t)n, err);
     if (rc == WEIR_OK) {
+        weir_crash_point("folder.format_written");
         rc = fs->ops->sync(file, err);
     }
     weir_file_destroy(file);
@@ -56,6 +58,7 @@ static enum weir_rc write_format(struct weir_fs *fs, const char *dir, struct wei
         rc = fs->ops->rename(fs, temporary, path, err);
     }
     if (rc == WEIR_OK) {
+        weir_crash_point("folder.format_renamed");
         rc = fs->ops->sync_dir(fs, dir, err);
     }
     return rc;

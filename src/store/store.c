@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/mem.h"
 #include "store/store_int.h"
 
@@ -52,6 +53,7 @@ static enum weir_rc replay(struct weir_store *store, bool discarded, struct weir
         weir_keyspaces_add(store->spaces, &change, time);
         applied = change.pos;
         if (++batch % REPLAY_BATCH == 0) {
+            weir_crash_point("recover.replaying");
             rc = weir_keyspaces_apply(store->spaces, applied, err);
             if (rc != WEIR_OK) {
                 break;
@@ -59,6 +61,7 @@ static enum weir_rc replay(struct weir_store *store, bool discarded, struct weir
         }
     }
     weir_log_reader_destroy(reader);
+    weir_crash_point("recover.replayed");
     if (rc == WEIR_OK && batch % REPLAY_BATCH != 0) {
         rc = weir_keyspaces_apply(store->spaces, applied, err);
     }
@@ -162,8 +165,10 @@ void weir_store_close(struct weir_store *store)
         return;
     }
     weir_store_stop(store);
+    weir_crash_point("stop.committed");
     weir_commit_destroy(store->commit);
     weir_keyspaces_close(store->spaces);
+    weir_crash_point("stop.flushed");
     weir_log_close(store->log);
     weir_file_destroy(store->lock);
     weir_fs_destroy(store->memory_fs);

@@ -53,6 +53,7 @@ export class Weir {
     this.config = config;
     this.configFile = configFile;
     this.args = args;
+    this.env = {}; // besides this process's own
     this.output = '';
     this.clients = [];
   }
@@ -70,7 +71,8 @@ export class Weir {
       }
     }
     this.child = spawn(program(), ['serve', '-c', this.configFile, '--listen', '127.0.0.1:0',
-      '--data', this.data, ...this.args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      '--data', this.data, ...this.args],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
     const child = this.child;
     running.add(child);
     this.exited = new Promise((resolve) => {
@@ -147,6 +149,15 @@ export class Weir {
       assert.equal(this.child.exitCode ?? this.child.signalCode, null,
         `weir ended:\n${this.output.slice(-4000)}`);
     }
+  }
+
+  // Wait until it ends by itself; gives its exit code, or the signal that ended it.
+  async ended() {
+    const { code, signal } = await within(STOP_LIMIT_MS, 'the end', this.exited);
+    this.child = undefined;
+    this.disconnect();
+    this.assertClean();
+    return signal ?? code;
   }
 
   // As a power cut, as far as a process can have one.
