@@ -7,6 +7,7 @@
 
 #include "alarm/alarm_int.h"
 #include "base/mem.h"
+#include "net/http_url.h"
 #include "state/state.h"
 #include "value/json.h"
 
@@ -25,7 +26,7 @@ static const uint64_t ms_ns = 1000 * 1000;
 
 /* A message that is to be sent with the state that it tells of. */
 struct message {
-    struct weir_str queue; /* the model's */
+    const struct weir_alarm_action *action; /* the model's */
     struct weir_buf body;
     char id[MESSAGE_ID];
     const void *held; /* the host's, while a transaction sends it; or NULL */
@@ -171,7 +172,8 @@ static void add_messages(struct alarm *alarm, struct weir_txn *txn)
     alarm->sending = alarm->message_count;
     for (struct message *m = alarm->messages; m != NULL; m = m->next) {
         struct weir_alarm_message message = {
-            .queue = m->queue,
+            .queue = m->action->queue,
+            .url = m->action->url,
             .alarm = alarm->model->name,
             .id = weir_arena_str(&txn->arena, weir_str_z(m->id)),
             .body = weir_arena_str(&txn->arena, weir_buf_view(&m->body)),
@@ -180,8 +182,8 @@ static void add_messages(struct alarm *alarm, struct weir_txn *txn)
         if (host->send(host->arg, txn, &message, &m->held, &err) != WEIR_OK) {
             all->failure = err;
             weir_fail_in(&all->failure, err.code,
-                    "alarm %.*s, message to queue %.*s: ", WEIR_STR_ARG(alarm->model->name),
-                    WEIR_STR_ARG(m->queue));
+                    "alarm %.*s, message to %s%.*s: ", WEIR_STR_ARG(alarm->model->name),
+                    m->action->queue.n > 0 ? "queue " : "its URL", WEIR_STR_ARG(m->action->queue));
         }
     }
 }
@@ -224,14 +226,14 @@ static void keep(struct alarm *alarm, uint64_t now_ns)
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void queue_message(
-        struct alarm *alarm, const struct weir_alarm_change *change, struct weir_str queue)
+static void queue_message(struct alarm *alarm, const struct weir_alarm_change *change,
+        const struct weir_alarm_action *action)
 {
     if (alarm->all->options.host.send == NULL || alarm->message_count == MESSAGES_MAX) {
         return;
     }
     struct message *message = weir_alloc_zero(1, sizeof(*message));
-    message->queue = queue;
+    message->action = action;
     weir_buf_init(&message->body, MESSAGE_MAX_BYTES);
     weir_alarm_write_message(&message->body, change, alarm->since);
     snprintf(message->id, sizeof(message->id), "%lld.%s", (long long)alarm->since.ms,
@@ -246,8 +248,8 @@ static void act(struct alarm *alarm, const struct weir_alarm_change *change)
     const struct weir_alarm_host *host = &alarm->all->options.host;
     const struct weir_alarm_actions *actions = &alarm->model->actions[change->to];
     for (size_t i = 0; i < actions->count; i++) {
-        if (actions->all[i].queue.n > 0) {
-            queue_message(alarm, change, actions->all[i].queue);
+        if (actions->all[i].queue.n > 0 || actions->all[i].url.n > 0) {
+            queue_message(alarm, change, &actions->all[i]);
         } else {
             host->log(host->arg, change);
         }
@@ -477,6 +479,10 @@ static void write_actions(struct weir_buf *buf, const struct weir_alarm_actions 
         if (actions->all[i].queue.n > 0) {
             weir_buf_z(buf, "{\"queue\":");
             weir_json_write_string(buf, actions->all[i].queue);
+            weir_buf_byte(buf, '}');
+        } else if (actions->all[i].url.n > 0) {
+            weir_buf_z(buf, "{\"http\":");
+            weir_json_write_string(buf, weir_http_url_origin(actions->all[i].url));
             weir_buf_byte(buf, '}');
         } else {
             weir_buf_z(buf, "\"log\"");

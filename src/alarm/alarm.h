@@ -61,8 +61,10 @@ enum weir_alarm_missing {
     WEIR_ALARM_NOT_BREACHING,
 };
 
+/* Without queue and url it is a log line. */
 struct weir_alarm_action {
-    struct weir_str queue; /* that gets a message; empty: a log line */
+    struct weir_str queue; /* that gets a message */
+    struct weir_str url;   /* that gets it by POST */
 };
 
 struct weir_alarm_actions {
@@ -117,9 +119,10 @@ struct weir_alarm_change {
     struct weir_str reason;
 };
 
-/* What the action `queue` sends, borrowed for the call. */
+/* What the actions `queue` and `http` send, borrowed for the call. */
 struct weir_alarm_message {
-    struct weir_str queue;
+    struct weir_str queue; /* one of the two */
+    struct weir_str url;
     struct weir_str alarm; /* its name: messages of one alarm stay in order */
     struct weir_str id;    /* the same when the message is sent again, and of no other one */
     struct weir_str body;  /* JSON */
@@ -133,9 +136,10 @@ struct weir_alarm_host {
     /* The action `log`. */
     void (*log)(void *arg, const struct weir_alarm_change *change);
     /*
-     * The action `queue`: add to a transaction that a message is sent; the message's strings live
-     * as long as it. What *ret_held is set to is given to release when the transaction is no more.
-     * Optional, both; without them such actions are left out. Errors: any; the message is given up.
+     * The actions that send: add to a transaction that a message is sent; the message's strings
+     * live as long as it. What *ret_held is set to is given to release when the transaction is no
+     * more. Optional, both; without them such actions are left out. Errors: any; the message is
+     * given up.
      */
     enum weir_rc (*send)(void *arg, struct weir_txn *txn, const struct weir_alarm_message *message,
             const void **ret_held, struct weir_err *err);

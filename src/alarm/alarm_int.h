@@ -91,7 +91,8 @@ const char *weir_alarm_statistic_name(enum weir_alarm_statistic statistic);
 const char *weir_alarm_comparison_name(enum weir_alarm_comparison comparison);
 const char *weir_alarm_missing_name(enum weir_alarm_missing missing);
 
-/* Append the message that the action `queue` sends: JSON with CloudWatch's member names. */
+/* Append the message that the actions `queue` and `http` send: JSON with CloudWatch's member names.
+ */
 void weir_alarm_write_message(
         struct weir_buf *buf, const struct weir_alarm_change *change, struct weir_time time);
 

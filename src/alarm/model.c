@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "alarm/alarm_int.h"
+#include "net/http_url.h"
 
 enum { OWNER_TEXT = 300, LABELS_MAX = 30, ACTIONS_MAX = 5, NUMBER_TEXT = 64, NAMES_MAX = 256 };
 
@@ -342,11 +343,26 @@ static bool read_queue(const struct reading *reading, const struct weir_conf *no
     return false;
 }
 
+static bool read_url(const struct reading *reading, const struct weir_conf *node,
+        struct weir_alarm_action *ret_action)
+{
+    struct weir_http_url url;
+    char shown[WEIR_CONF_SHOWN];
+    if (node->kind != WEIR_CONF_SCALAR || weir_http_url_parse(node->text, &url, NULL) != WEIR_OK) {
+        weir_conf_error(reading->scope->diagnostics, node,
+                "http takes a URL, as in https://example.com/hook, not %s",
+                weir_conf_show(node, shown));
+        return false;
+    }
+    ret_action->url = node->text;
+    return true;
+}
+
 static bool read_action(const struct reading *reading, const struct weir_conf *node,
         struct weir_alarm_action *ret_action)
 {
-    static const char *const kinds[] = { "log", "queue: NAME" };
-    static const char *const names[] = { "queue" };
+    static const char *const kinds[] = { "log", "queue: NAME", "http: URL" };
+    static const char *const names[] = { "queue", "http" };
     struct weir_diagnostics *diagnostics = reading->scope->diagnostics;
     if (node->kind == WEIR_CONF_SCALAR && weir_str_eq(node->text, WEIR_STR("log"))) {
         return true;
@@ -355,7 +371,10 @@ static bool read_action(const struct reading *reading, const struct weir_conf *n
         if (weir_str_eq(node->names[0].text, WEIR_STR("queue"))) {
             return !node->items[0].broken && read_queue(reading, &node->items[0], ret_action);
         }
-        weir_conf_unknown(diagnostics, &node->names[0], "action", names, 1);
+        if (weir_str_eq(node->names[0].text, WEIR_STR("http"))) {
+            return !node->items[0].broken && read_url(reading, &node->items[0], ret_action);
+        }
+        weir_conf_unknown(diagnostics, &node->names[0], "action", names, WEIR_COUNT(names));
         return false;
     }
     weir_conf_unknown(diagnostics, node, "action", kinds, sizeof(kinds) / sizeof(kinds[0]));

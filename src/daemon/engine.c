@@ -10,6 +10,7 @@
 #include "base/logline.h"
 #include "base/mem.h"
 #include "daemon/deliveries.h"
+#include "outbox/http.h"
 #include "state/state.h"
 
 enum { FUNCTIONS_GRACE_MS = 2000 }; /* between SIGTERM and SIGKILL, at the end */
@@ -201,10 +202,32 @@ static void alarms_refresh(void *arg)
     weir_outbox_refresh(engine->parts.outbox);
 }
 
+/* An alarm's message by POST: in order for one alarm, and for a day. */
+static enum weir_rc alarms_post(struct engine *engine, struct weir_txn *txn,
+        const struct weir_alarm_message *message, struct weir_err *err)
+{
+    const struct weir_outbox_post post = { .url = message->url, .body = message->body };
+    struct weir_intent intent = {
+        .order = message->alarm,
+        .id = weir_arena_printf(&txn->arena, "%.*s/%.*s", WEIR_STR_ARG(message->alarm),
+                WEIR_STR_ARG(message->id)),
+        .retry = {
+            .retries = UINT64_MAX,
+            .backoff = { .pauses_ms = { 1000 }, .count = 1, .max_ms = 5 * 60 * 1000 },
+            .max_age_ms = 24ull * 3600 * 1000,
+        },
+    };
+    enum weir_rc rc = weir_outbox_post_intent(&post, &txn->arena, &intent, err);
+    return rc == WEIR_OK ? weir_outbox_add(engine->parts.outbox, txn, &intent, err) : rc;
+}
+
 static enum weir_rc alarms_send(void *arg, struct weir_txn *txn,
         const struct weir_alarm_message *message, const void **ret_held, struct weir_err *err)
 {
     struct engine *engine = arg;
+    if (message->url.n > 0) {
+        return alarms_post(engine, txn, message, err);
+    }
     const struct weir_queue *queue = NULL;
     enum weir_rc rc = weir_queues_get(engine->parts.queues, message->queue, &queue, err);
     if (rc != WEIR_OK) {

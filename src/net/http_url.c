@@ -74,3 +74,12 @@ enum weir_rc weir_http_url_parse(
     *ret_url = parts;
     return WEIR_OK;
 }
+
+struct weir_str weir_http_url_origin(struct weir_str url)
+{
+    struct weir_http_url parts;
+    if (weir_http_url_parse(url, &parts, NULL) != WEIR_OK) {
+        return weir_str(NULL, 0);
+    }
+    return weir_str(url.p, (size_t)(parts.authority.p - url.p) + parts.authority.n);
+}

@@ -28,4 +28,7 @@ struct weir_http_url {
 WEIR_MUST_CHECK enum weir_rc weir_http_url_parse(
         struct weir_str url, struct weir_http_url *ret_url, struct weir_err *err);
 
+/* The front of a URL that parses: scheme, host and port, without what may be secret. A view. */
+struct weir_str weir_http_url_origin(struct weir_str url);
+
 #endif

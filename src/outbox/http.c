@@ -96,8 +96,7 @@ enum weir_rc weir_outbox_post_intent(const struct weir_outbox_post *post, struct
     rc = weir_buf_check(&buf, "a POST", err);
     if (rc == WEIR_OK) {
         intent->kind = WEIR_INTENT_HTTP;
-        intent->target = weir_arena_printf(
-                arena, "%s://%.*s", url.tls ? "https" : "http", WEIR_STR_ARG(url.authority));
+        intent->target = weir_arena_str(arena, weir_http_url_origin(post->url));
         intent->payload = weir_arena_str(arena, weir_buf_view(&buf));
     }
     weir_buf_fini(&buf);

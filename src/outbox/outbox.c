@@ -310,9 +310,7 @@ static enum weir_rc visit(struct pass *pass, struct weir_outbox_entry *entry, st
 static enum weir_rc run_lane(struct weir_outbox_lane *lane, uint64_t now_ns, struct weir_err *err)
 {
     bool filled = false;
-    if (lane->series == NULL) {
-        lane->series = weir_outbox_series_of(lane->outbox, lane); /* kinds have names by now */
-    }
+    lane->series = weir_outbox_series_of(lane);
     enum weir_rc rc = weir_outbox_lane_fill(lane, FILL_BUDGET, &filled, err);
     struct pass pass = pass_over_lane(lane, now_ns);
     for (struct weir_outbox_entry *entry = lane->first; entry != NULL;) {

@@ -250,8 +250,8 @@ void weir_outbox_note(struct weir_outbox *outbox, struct weir_str lane, uint64_t
 /* --- telling (report.c)
  * -------------------------------------------------------------------------------- */
 
-struct weir_outbox_series *weir_outbox_series_of(
-        struct weir_outbox *outbox, const struct weir_outbox_lane *lane);
+/* The metrics of a lane, made when it has none yet. The kinds are registered by then. */
+struct weir_outbox_series *weir_outbox_series_of(const struct weir_outbox_lane *lane);
 void weir_outbox_count_delivered(struct weir_outbox_series *series);
 void weir_outbox_count_failed(struct weir_outbox_series *series);
 void weir_outbox_count_retry(struct weir_outbox_series *series);

@@ -67,10 +67,13 @@ static void create_metrics(struct weir_outbox_series *series, struct weir_metric
     weir_buf_fini(&labels);
 }
 
-struct weir_outbox_series *weir_outbox_series_of(
-        struct weir_outbox *outbox, const struct weir_outbox_lane *lane)
+struct weir_outbox_series *weir_outbox_series_of(const struct weir_outbox_lane *lane)
 {
-    struct weir_outbox_series *series = NULL;
+    struct weir_outbox *outbox = lane->outbox;
+    struct weir_outbox_series *series = lane->series;
+    if (series != NULL) {
+        return series;
+    }
     bool full = HASH_COUNT(outbox->series) >= SERIES_MAX;
     struct weir_str name = lane->name;
     HASH_FIND(hh, outbox->series, name.p, name.n, series);
@@ -147,6 +150,9 @@ void weir_outbox_refresh(struct weir_outbox *outbox)
 {
     if (outbox == NULL) {
         return;
+    }
+    for (struct weir_outbox_lane *lane = outbox->lanes; lane != NULL; lane = lane->hh.next) {
+        lane->series = weir_outbox_series_of(lane); /* one that was not run yet has none */
     }
     for (struct weir_outbox_series *s = outbox->series; s != NULL; s = s->hh.next) {
         weir_gauge_set(s->pending, 0);

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
@@ -146,6 +147,96 @@ test('an alarm goes off, is kept over restart and kill, and ends', { skip }, asy
     }
   } finally {
     await weir.close();
+  }
+});
+
+// An HTTP server that fails as often as it is told to, on a port that it keeps.
+async function receiver() {
+  const calls = [];
+  const state = { failures: 0, calls, port: 0, server: undefined };
+  state.open = () => new Promise((resolve) => {
+    state.server = http.createServer((request, response) => {
+      let body = '';
+      request.on('data', (data) => { body += data; });
+      request.on('end', () => {
+        response.statusCode = state.failures-- > 0 ? 500 : 204;
+        if (response.statusCode === 204) {
+          calls.push({ path: request.url, type: request.headers['content-type'],
+            key: request.headers['idempotency-key'], body: JSON.parse(body) });
+        }
+        response.end();
+      });
+    });
+    state.server.listen(state.port, '127.0.0.1', () => {
+      state.port = state.server.address().port;
+      resolve(state);
+    });
+  });
+  state.close = () => new Promise((resolve) => {
+    state.server.close(resolve);
+    state.server.closeAllConnections();
+  });
+  return state.open();
+}
+
+test('messages by POST outlive servers that fail or are away, and kills of weir', { skip }, async () => {
+  const hook = await receiver();
+  const url = `http://127.0.0.1:${hook.port}/hook?token=hidden`;
+  const weir = await new Weir({
+    config: config.replace('actions: [log, { queue: operators }, { queue: in-order.fifo }]',
+      `actions: [log, { http: "${url}" }]`),
+  }).start();
+  try {
+    hook.failures = 1;
+    await inState(weir, 'lag', 'OK');
+    await eventually(() => hook.calls.length === 1, { what: 'the first message' });
+    assert.deepEqual((await alarm(weir, 'lag')).actions,
+      ['log', { http: `http://127.0.0.1:${hook.port}` }]);
+
+    // The server is away when the alarm goes off; status says so, and not what is secret.
+    await hook.close();
+    await put(weir, 'a', 1);
+    await inState(weir, 'lag', 'ALARM');
+    const lane = await eventually(async () => {
+      const { outbox } = (await weir.request({ method: 'GET', path: '/v1/status' })).json;
+      return outbox.length === 1 && outbox[0].state === 'blocked' && outbox[0];
+    }, { what: 'a blocked delivery' });
+    assert.equal(lane.kind, 'http');
+    assert.equal(lane.target, `http://127.0.0.1:${hook.port}`);
+    assert.equal(lane.pending, 1);
+    assert.match(lane.reason, /connect/i);
+    const page = await run(['status', '-e', weir.endpoint]);
+    assert.match(page.out, /^http +http:\/\/127\.0\.0\.1:\d+ +1 +\d+ .* blocked: /m);
+    const metrics = await weir.request({ method: 'GET', path: '/metrics' });
+    assert.match(metrics.text, /^weir_outbox_pending\{kind="http",target="http:\/\/127\.0\.0\.1:\d+"\} 1$/m);
+    assert.match(metrics.text, /^weir_outbox_blocked\{.*\} 1$/m);
+    assert.match(metrics.text, /^weir_outbox_delivered_total\{.*\} 1$/m);
+    for (const text of [page.out, metrics.text, weir.output, JSON.stringify(lane)]) {
+      assert.ok(!text.includes('hidden'), 'no secrets of URLs');
+    }
+
+    await weir.kill();
+    await hook.open();
+    await weir.start();
+    await eventually(() => hook.calls.length >= 2, { what: 'the second message' });
+    await weir.db.send(new CreateTableCommand(target));
+    await inState(weir, 'lag', 'OK');
+    await eventually(() => hook.calls.at(-1).body.NewStateValue === 'OK' && hook.calls.length >= 3,
+      { what: 'the last message' });
+    const once = new Map(hook.calls.map((call) => [call.key, call]));
+    assert.deepEqual([...once.values()].map(({ body }) => `${body.OldStateValue}>${body.NewStateValue}`),
+      ['INSUFFICIENT_DATA>OK', 'OK>ALARM', 'ALARM>OK']);
+    for (const call of hook.calls) {
+      assert.equal(call.path, '/hook?token=hidden');
+      assert.equal(call.type, 'application/json');
+      assert.equal(call.body.AlarmName, 'lag');
+      assert.match(call.key, /^lag\/\d+\.(OK|ALARM)$/);
+    }
+    await eventually(async () =>
+      (await weir.request({ method: 'GET', path: '/v1/status' })).json.outbox.length === 0);
+  } finally {
+    await weir.close();
+    await hook.close();
   }
 });
 

@@ -614,13 +614,14 @@ static void mistakes_in_alarms(void **state)
             "  a: { metric: weir_log_bytes, statistic: max, above: 1, periods: 3,\n"
             "    datapoints: 4, missing: ignored }\n"
             "  b: { metric: weir_log_bytes, statistic: max, above: 1, periods: 8, period: 24h,\n"
-            "    actions: [log, mail, { http: x }] }\n",
+            "    actions: [log, mail, { http: x }, { post: y }] }\n",
             "weir.yaml:3:17: error: 4 datapoints cannot breach in 3 periods\n"
             "weir.yaml:3:29: error: unknown treatment of missing data 'ignored'; did you mean "
             "'ignore'? (known: missing, ignore, breaching, not_breaching)\n"
             "weir.yaml:4:67: error: alarm 'b' looks back further than 7 days\n"
-            "weir.yaml:5:20: error: unknown action 'mail' (known: log, queue: NAME)\n"
-            "weir.yaml:5:28: error: unknown action 'http' (known: queue)\n");
+            "weir.yaml:5:20: error: unknown action 'mail' (known: log, queue: NAME, http: URL)\n"
+            "weir.yaml:5:34: error: http takes a URL, as in https://example.com/hook, not 'x'\n"
+            "weir.yaml:5:41: error: unknown action 'post' (known: queue, http)\n");
 }
 
 static void queues_of_alarms(void **state)

@@ -290,6 +290,7 @@ static void attempts_survive_a_restart(void **state)
     assert_begun(f, "fail9 fail9 ");
     weir_clock_virtual_advance(&f->clock, 500);
     cut_power(f);
+    assert_true(metric(f, "weir_outbox_pending", NULL) == 1); /* before anything ran */
     run(f);
     assert_begun(f, "");
     assert_int_equal(f->wake_after_ms, 1500); /* what is left of two seconds */
