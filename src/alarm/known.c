@@ -32,6 +32,8 @@ const struct weir_known_metric weir_known_metrics[] = {
     { "weir_pipeline_conflicts_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_dead_letters", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_pipeline_dead_letters_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_deferred_runs_total", WEIR_METRIC_COUNTER, "pipeline" },
+    { "weir_pipeline_deferred_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_duration_seconds", WEIR_METRIC_HISTOGRAM, "pipeline" },
     { "weir_pipeline_errors_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_filtered_total", WEIR_METRIC_COUNTER, "pipeline" },

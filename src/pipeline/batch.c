@@ -19,6 +19,8 @@ void weir_batch_begin(struct batch *batch)
     batch->table_count = 0;
     batch->queue_count = 0;
     batch->settled = NULL;
+    batch->deferrals = NULL;
+    batch->last_deferral = &batch->deferrals;
 }
 
 void weir_batch_end(struct batch *batch)

@@ -26,8 +26,8 @@ static void add_list(struct lag *lag, const struct queued_list *list)
         }
         lag->behind.least++;
         lag->behind.most++;
-        if (queued->record.created.ms < lag->oldest_ms) {
-            lag->oldest_ms = queued->record.created.ms;
+        if (queued->now.ms < lag->oldest_ms) {
+            lag->oldest_ms = queued->now.ms;
         }
     }
 }

@@ -71,6 +71,7 @@ void weir_lane_fini(struct weir_lane *lane)
     if (lane->phase == LANE_PENDING) {
         weir_lane_cancel(lane);
     }
+    weir_assert(lane->claims == NULL);
     weir_batch_end(&lane->batch);
     weir_queued_clear(&lane->waiting);
     weir_queued_clear(&lane->taken);
@@ -104,7 +105,9 @@ static bool batch_is_due(struct weir_lane *lane)
     if (lane->waiting.count == 0 || is_closing(lane) || weir_attempts_wait(lane)) {
         return false;
     }
-    if (model->window_ms == 0 || lane->waiting.count >= model->batch) {
+    /* What the window is for has been waited for already when it does not come from the stream. */
+    if (model->window_ms == 0 || lane->waiting.count >= model->batch ||
+            lane->waiting.first->origin != NULL) {
         return true;
     }
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);

@@ -1,6 +1,7 @@
 /* What comes of a batch: its transaction, and what happens when it cannot be made. */
 #include "base/logline.h"
 #include "base/mem.h"
+#include "pipeline/deferred_int.h"
 #include "pipeline/pipeline_int.h"
 #include "value/ddbjson.h"
 
@@ -93,6 +94,7 @@ void weir_lane_submit(struct weir_lane *lane)
         rc = settle_records(lane, &err);
     }
     if (rc == WEIR_OK) {
+        weir_deferrals_commit(lane);
         rc = weir_batch_prepare(&lane->batch, &err);
     }
     if (rc == WEIR_E_CONFLICT) {
@@ -192,6 +194,7 @@ static void committed(struct weir_lane *lane)
     bool cut = lane->cut != NULL;
     struct weir_err cut_err = lane->cut_err;
     goes_on(lane);
+    pipeline->deferred->stale = pipeline->deferred->stale || lane->batch.deferrals != NULL;
     weir_attempts_committed(lane);
     release(lane);
     weir_lane_forget(lane);

@@ -15,6 +15,10 @@ struct source;
 struct shard;
 struct queued;
 struct weir_filter_group;
+struct deferral;
+struct deferred;
+struct claim;
+struct claims;
 
 /* --- queued.c: records that wait ---------------------------------------------------------- */
 
@@ -45,6 +49,8 @@ struct queued {
     size_t bytes;
     const struct weir_origin *origin; /* NULL: the stream */
     struct weir_str token;            /* the origin's own, e.g. a dead letter's key */
+    void *of_origin;                  /* the origin's own */
+    struct weir_time now;             /* what expressions call so */
     size_t first_step;                /* it has been through those before */
     uint8_t hops;
     bool failed; /* a step could not process it: left out of the batch */
@@ -99,6 +105,8 @@ struct batch {
     const struct weir_queue *queues[BATCH_QUEUES]; /* as tables */
     size_t queue_count;
     struct settled *settled;
+    struct deferral *deferrals; /* events put off, in order */
+    struct deferral **last_deferral;
 };
 
 /* A message whose deletion is part of the transaction, in its arena. */
@@ -167,11 +175,13 @@ struct weir_lane {
     struct queued *next;       /* the first that is not */
     struct weir_events events; /* on their way, before `step` */
     size_t step;
-    bool walking; /* events are between steps */
-    bool resumed; /* the step at hand was PENDING */
-    bool rerun;   /* a record failed after something of it was written */
-    size_t limit; /* of records in a transaction, when more are too large; 0: none */
-    void **work;  /* of each step */
+    bool walking;         /* events are between steps */
+    bool resumed;         /* the step at hand was PENDING */
+    bool rerun;           /* a record failed after something of it was written */
+    struct claim *claims; /* keys that no other lane works on */
+    bool awaits_claim;    /* PENDING until another lane lets go of one */
+    size_t limit;         /* of records in a transaction, when more are too large; 0: none */
+    void **work;          /* of each step */
     struct answer answers[WEIR_STEPS_WHOLE_MAX];
     const struct queued *cut; /* the first record that a step did not do */
     const struct weir_step *cut_by;
@@ -271,6 +281,8 @@ struct pipeline {
     struct gap *gaps;   /* that nobody has acknowledged */
     size_t untold;      /* of them; nothing is read meanwhile */
     bool short_of_room; /* the log has used half of its bound since this pipeline's position */
+    struct deferred *deferred;
+    struct claims *claims;
 
     struct weir_counter *records;
     struct weir_counter *filtered;
@@ -435,6 +447,12 @@ void weir_lane_cancel(struct weir_lane *lane);
 /* The time of the step that is PENDING is over. */
 void weir_lane_timed_out(struct weir_lane *lane);
 
+/* claim.c: the keys that lanes have claimed. */
+struct claims *weir_claims_create(void);
+void weir_claims_destroy(struct claims *claims);
+/* Let go of what the lane has claimed; who waits for it goes on. */
+void weir_lane_release_claims(struct weir_lane *lane);
+
 /* outcome.c: what comes of it. */
 void weir_lane_submit(struct weir_lane *lane);
 void weir_lane_outcome(struct weir_lane *lane);
@@ -481,6 +499,8 @@ void weir_source_check_log(struct source *source);
 /* runner.c */
 /* Start queued lanes while there are places. */
 void weir_pipeline_schedule(struct pipeline *pipeline);
+/* Read what has come, and see what deferred runs it makes due. */
+void weir_pipeline_read_on(struct pipeline *pipeline);
 /* A lane has committed or blocked: room for reading, positions to let go of. */
 void weir_lane_moved(struct weir_lane *lane);
 /* Something of a source has changed. Any thread. */

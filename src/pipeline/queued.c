@@ -29,6 +29,7 @@ struct queued *weir_queued_create(const struct weir_record *record, struct weir_
     *queued = (struct queued){
         .record = *record,
         .bytes = bytes,
+        .now = record->created,
         .hops = hops,
         .origin = origin,
     };

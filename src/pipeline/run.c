@@ -43,9 +43,14 @@ struct weir_expr_frame weir_lane_frame(struct weir_lane *lane, struct weir_event
         .slots = event.slots,
         .slot_count = lane->pipeline->model->slot_count,
         .arena = &lane->arena,
-        .now = event.record->created,
+        .now = queued_of(event)->now,
         .clock = weir_loop_clock(lane->pipeline->all->loop),
     };
+}
+
+const struct weir_clock *weir_lane_clock(const struct weir_lane *lane)
+{
+    return weir_loop_clock(lane->pipeline->all->loop);
 }
 
 void weir_events_add(struct weir_lane *lane, struct weir_events *events, struct weir_event event)
@@ -179,6 +184,7 @@ void weir_lane_forget(struct weir_lane *lane)
 {
     weir_lane_rewind(lane);
     drop_answers(lane, lane->answers);
+    weir_lane_release_claims(lane);
 }
 
 /* Take over the arena that the events of a step's answer are made in. */

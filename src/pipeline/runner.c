@@ -3,6 +3,7 @@
 
 #include "base/logline.h"
 #include "base/mem.h"
+#include "pipeline/deferred_int.h"
 #include "pipeline/pipeline_int.h"
 
 enum {
@@ -56,7 +57,7 @@ static bool write_idle_position(struct weir_lane *lane)
     return true;
 }
 
-static void pump(struct pipeline *pipeline)
+void weir_pipeline_read_on(struct pipeline *pipeline)
 {
     if (pipeline->stopped || pipeline->pumping || pipeline->all->stopping) {
         return;
@@ -79,13 +80,14 @@ static void pump(struct pipeline *pipeline)
         pipeline->pumping = true;
         weir_loop_defer(pipeline->all->loop, &pipeline->pump_post);
     }
+    weir_deferred_look(pipeline->deferred);
 }
 
 static void pump_posted(struct weir_post *post)
 {
     struct pipeline *pipeline = WEIR_CONTAINER(post, struct pipeline, pump_post);
     pipeline->pumping = false;
-    pump(pipeline);
+    weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
     }
@@ -104,7 +106,7 @@ static void wake_posted(struct weir_post *post)
 {
     struct pipeline *pipeline = WEIR_CONTAINER(post, struct pipeline, wake_post);
     atomic_store(&pipeline->woken, false);
-    pump(pipeline);
+    weir_pipeline_read_on(pipeline);
 }
 
 void weir_lane_moved(struct weir_lane *lane)
@@ -112,7 +114,7 @@ void weir_lane_moved(struct weir_lane *lane)
     struct pipeline *pipeline = lane->pipeline;
     struct source *source = lane->shard->source;
     weir_source_move_hold(source);
-    pump(pipeline);
+    weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
     } else if (source->leaving && source->in_flight == 0) {
@@ -163,7 +165,7 @@ static void log_posted(struct weir_post *post)
         for (size_t i = 0; i < p->source_count; i++) {
             weir_source_check_log(&p->sources[i]);
         }
-        pump(p);
+        weir_pipeline_read_on(p);
         weir_pipeline_room(p, &room);
     }
 }
@@ -260,6 +262,8 @@ enum weir_rc weir_pipelines_add(
     pipeline->pump_post.run = pump_posted;
     weir_arena_init(&pipeline->filter_arena);
     make_metrics(pipeline, pipelines->metrics);
+    pipeline->deferred = weir_deferred_create(pipeline);
+    pipeline->claims = weir_claims_create();
     pipeline->source_count = model->table_count;
     pipeline->sources = weir_alloc_zero(model->table_count, sizeof(*pipeline->sources));
     pipeline->next = pipelines->first;
@@ -285,6 +289,8 @@ static void free_posted(struct weir_post *post)
         weir_gaps_destroy(pipeline);
         weir_pipeline_model_destroy(pipeline->model);
         weir_arena_fini(&pipeline->filter_arena);
+        weir_deferred_destroy(pipeline->deferred);
+        weir_claims_destroy(pipeline->claims);
         weir_free(pipeline->sources);
         weir_free(pipeline);
     }
@@ -306,6 +312,7 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
         for (size_t i = 0; i < p->source_count; i++) {
             weir_source_detach(&p->sources[i]);
         }
+        weir_deferred_stop(p->deferred);
     }
     pipelines->free_post.run = free_posted;
     weir_loop_post(pipelines->loop, &pipelines->free_post);

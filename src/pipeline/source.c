@@ -1,6 +1,7 @@
 /* A pipeline's source: finding its table, reading its stream, handing records to lanes. */
 #include "base/logline.h"
 #include "base/mem.h"
+#include "pipeline/deferred_int.h"
 #include "pipeline/pipeline_int.h"
 
 enum {
@@ -245,8 +246,19 @@ static enum weir_rc attach_shard(struct shard *shard, struct weir_txn *txn, stru
     return make_lanes(shard, err);
 }
 
+/* Lanes that waited for what its lanes had in hand go on; all lanes are still there. */
+static void release_claims(struct source *source)
+{
+    for (size_t i = 0; i < source->shard_count; i++) {
+        for (size_t k = 0; k < source->shards[i].lane_count; k++) {
+            weir_lane_release_claims(&source->shards[i].lanes[k]);
+        }
+    }
+}
+
 void weir_source_detach(struct source *source)
 {
+    release_claims(source);
     for (size_t i = 0; i < source->shard_count; i++) {
         struct shard *shard = &source->shards[i];
         weir_log_reader_destroy(shard->reader);
@@ -341,6 +353,7 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
     source->watch.space = source->table->space;
     weir_store_watch(store, &source->watch);
     source->why.code = WEIR_OK;
+    source->pipeline->deferred->stale = true; /* runs may have waited for the table */
     weir_pipeline_wake(source->pipeline);
     return WEIR_OK;
 }

@@ -232,6 +232,52 @@ WEIR_MUST_CHECK enum weir_rc weir_lane_send(struct weir_lane *lane, struct weir_
         const struct weir_queue *queue, const struct weir_message *message,
         const uint64_t *delay_ms, struct weir_err *err);
 
+/*
+ * Claim keys of the step for the batch in hand, so that no other lane works on them until the
+ * batch is committed or has failed. False: another lane has one of them; nothing was claimed, and
+ * the step answers PENDING: it is resumed when they may be free, and claims again.
+ */
+WEIR_MUST_CHECK bool weir_lane_claim(struct weir_lane *lane, const struct weir_step *step,
+        const struct weir_str *keys, size_t count);
+
+/* For the step's cancel: it does not wait for keys any more. */
+void weir_lane_claim_cancel(struct weir_lane *lane);
+
+/* The clock, for what counts from the end of a run. */
+const struct weir_clock *weir_lane_clock(const struct weir_lane *lane);
+
+/* When an event that a step puts off goes on. */
+struct weir_defer {
+    struct weir_str
+            key; /* the step's own: the events of a key go on as one. Until the batch ends */
+    struct weir_time at;  /* not 0: then; of several events of a key, when the first one says */
+    uint64_t period_ms;   /* at 0: so long after the last event of the key, .. */
+    uint64_t max_wait_ms; /* .. but at most so long after the first one */
+};
+
+/*
+ * Put an event off, in the batch's transaction: the step gives it out later, not now. When it is
+ * due, and the whole pipeline has processed what was committed until then, the last record of
+ * the key comes to this step again, as an event that weir_lane_deferred knows. What was put off
+ * outlives a restart.
+ */
+void weir_lane_defer(struct weir_lane *lane, const struct weir_step *step, struct weir_event event,
+        const struct weir_defer *how);
+
+/* What an event that comes again stands for. */
+struct weir_deferred {
+    struct weir_str key;
+    uint64_t count;         /* of events that were put off */
+    struct weir_time since; /* of the first */
+    struct weir_time due;
+    const struct weir_record *first;
+    const struct weir_record *last; /* the event's own */
+};
+
+/* What the step has put off and now comes again; NULL: the event has not been here before. */
+const struct weir_deferred *weir_lane_deferred(
+        const struct weir_lane *lane, const struct weir_step *step, struct weir_event event);
+
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);
 
@@ -256,6 +302,7 @@ struct weir_step_ops {
      * answer is kept until the batch is committed.
      */
     bool whole;
+    bool defers; /* puts events off (weir_lane_defer) */
 
     /*
      * Optional. Options are set; complain through the scope's diagnostics, compile

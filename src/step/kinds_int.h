@@ -8,6 +8,8 @@ extern const struct weir_step_ops weir_step_require;
 extern const struct weir_step_ops weir_step_let;
 extern const struct weir_step_ops weir_step_map;
 extern const struct weir_step_ops weir_step_each;
+extern const struct weir_step_ops weir_step_cooldown;
+extern const struct weir_step_ops weir_step_debounce;
 extern const struct weir_step_ops weir_step_put;
 extern const struct weir_step_ops weir_step_project;
 extern const struct weir_step_ops weir_step_send;

@@ -10,6 +10,8 @@ const struct weir_step_kinds *weir_step_kinds_all(void)
         &weir_step_let,
         &weir_step_map,
         &weir_step_each,
+        &weir_step_cooldown,
+        &weir_step_debounce,
         &weir_step_put,
         &weir_step_project,
         &weir_step_send,

@@ -1,0 +1,158 @@
+/*
+ * Deferred runs: events that a step has put off, as they stand in the store, and how they go on.
+ *
+ * WEIR_SPACE_DEFERRED has three kinds of entries, each with the pipeline's name, a zero byte, the
+ * step's id and a zero byte behind its first letter:
+ *
+ *     o  key             an open burst: what it has gathered, and when it is due
+ *     d  due, key        leads from a time, at or before the due time, to the open burst
+ *     c  due, seq, key   a closed burst: it goes on as soon as a lane takes it
+ *
+ * A burst is open until every lane of the pipeline has processed all that was committed up to its
+ * due time, or until a record comes that was committed after it; then it is closed and gathers
+ * no more. It goes, in the transaction of its run, when the run is through or given up.
+ *
+ * A record that comes moves the due time on, but not `d`: that is put right when its time has
+ * come, once a period instead of once a record.
+ */
+#ifndef WEIR_PIPELINE_DEFERRED_INT_H
+#define WEIR_PIPELINE_DEFERRED_INT_H
+
+#include "pipeline/pipeline_int.h"
+
+/* A record with what it needs to be processed again. */
+struct burst_record {
+    struct weir_str table;
+    struct weir_str key; /* encoded key of the item */
+    struct weir_record record;
+};
+
+/* Events that go on as one. */
+struct burst {
+    struct weir_time indexed; /* where its `d` entry is; 0: it has none */
+    struct weir_time since;   /* of the earliest event */
+    struct weir_time latest;  /* of the latest one */
+    struct weir_time due;
+    uint64_t count; /* of events */
+    uint8_t hops;
+    struct burst_record first; /* the earliest */
+    struct burst_record last;  /* the latest: what goes on */
+};
+
+/* --- burst.c: entries ---------------------------------------------------------------------- */
+
+enum burst_kind {
+    BURST_OPEN = 'o',
+    BURST_DUE = 'd',
+    BURST_CLOSED = 'c',
+};
+
+/* What all keys of a kind begin with, of a step or (step empty) of a pipeline. In the arena. */
+struct weir_str weir_burst_prefix(struct weir_arena *arena, enum burst_kind kind,
+        struct weir_str pipeline, struct weir_str step);
+
+/* The keys. In the arena. */
+struct weir_str weir_burst_open_key(struct weir_arena *arena, struct weir_str pipeline,
+        struct weir_str step, struct weir_str key);
+struct weir_str weir_burst_due_key(struct weir_arena *arena, struct weir_str pipeline,
+        struct weir_str step, struct weir_time due, struct weir_str key);
+struct weir_str weir_burst_closed_key(struct weir_arena *arena, struct weir_str pipeline,
+        struct weir_str step, const struct burst *burst, struct weir_str key);
+
+/* What stands in a key; borrowed from it. */
+struct burst_name {
+    enum burst_kind kind;
+    struct weir_str pipeline;
+    struct weir_str step;
+    struct weir_time due; /* DUE, CLOSED */
+    struct weir_str key;
+};
+
+/* Errors: WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_burst_name(
+        struct weir_str key, struct burst_name *ret_name, struct weir_err *err);
+
+/* The value of an open or closed burst. In the arena. */
+struct weir_str weir_burst_encode(struct weir_arena *arena, const struct burst *burst);
+
+/* Read one; everything is borrowed from the bytes. Errors: WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_burst_decode(
+        struct weir_str bytes, struct burst *ret_burst, struct weir_err *err);
+
+/* --- gather.c: operations on the commit thread ------------------------------------------------ */
+
+/* Add the events that the batch has put off to its transaction. */
+void weir_deferrals_commit(struct weir_lane *lane);
+
+/* What is to become of an open burst. */
+enum burst_end {
+    BURST_CLOSE_DUE, /* closed if it is due at `until` or before; else `d` is put right */
+    BURST_CLOSE_NOW, /* closed */
+    BURST_CANCEL,    /* gone */
+};
+
+struct burst_end_op {
+    struct weir_op op;
+    enum burst_end end;
+    struct weir_time until;
+    struct weir_str pipeline;
+    struct weir_str step;
+    struct weir_str key;
+    struct weir_str due_key; /* the `d` entry that led here; empty: none did */
+    bool found;              /* what the last run did it to */
+};
+
+/* Add an operation that ends a burst; its strings must live until the transaction is done. */
+void weir_burst_end(struct weir_txn *txn, struct burst_end_op *op);
+
+/* --- firing.c: what is due goes on ------------------------------------------------------------ */
+
+/* A closed burst that is with a lane. */
+struct fired {
+    struct fired *next;
+    struct weir_str name; /* the entry's key */
+    struct weir_str step;
+    struct weir_str value; /* the entry's value, which `burst` is borrowed from */
+    struct burst burst;
+    struct weir_deferred shown; /* what steps see of it */
+};
+
+/* The deferred runs of one pipeline. */
+struct deferred {
+    struct pipeline *pipeline;
+    bool used;  /* some step puts events off */
+    bool stale; /* entries may have changed since the last look */
+    bool more;  /* closed bursts wait for those that are with lanes */
+    bool looking;
+    bool marking;                 /* the transaction under way marks the end of the log */
+    struct weir_time next;        /* the earliest `d` entry; 0: there is none */
+    struct weir_time settled;     /* all that was committed before this time .. */
+    struct weir_pos settled_end;  /* .. stands before this position */
+    struct weir_txn *txn;         /* the one under way; NULL: none */
+    struct weir_post done_post;   /* brings its outcome to the loop */
+    struct weir_loop_timer timer; /* for the next due time */
+    struct weir_origin origin;    /* of the records it gives to lanes */
+    struct fired *fired;
+    size_t fired_count;
+    size_t fired_bytes;
+    struct weir_counter *deferrals;
+    struct weir_counter *runs;
+};
+
+/* What a queued record stands for that the step has put off; NULL: it did not. */
+const struct weir_deferred *weir_queued_deferred(
+        const struct pipeline *pipeline, const struct queued *queued, const struct weir_step *step);
+
+struct deferred *weir_deferred_create(struct pipeline *pipeline);
+/* End its timer; the loop may still bring the outcome of a transaction. */
+void weir_deferred_stop(struct deferred *deferred);
+/* Free; its lanes must be gone. */
+void weir_deferred_destroy(struct deferred *deferred);
+
+/* Something has moved: see whether a burst can be closed, or go on. */
+void weir_deferred_look(struct deferred *deferred);
+
+/* As look, also at entries: a batch was committed, or somebody else has changed some. */
+void weir_deferred_changed(struct deferred *deferred);
+
+#endif

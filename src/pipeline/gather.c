@@ -1,0 +1,306 @@
+/*
+ * Putting events off. All lanes of a pipeline write to one burst of a key, so what they add is
+ * an operation: evaluated on the commit thread against the burst of that moment, it never
+ * conflicts.
+ */
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "pipeline/deferred_int.h"
+
+enum {
+    GATHER_BUCKETS = 256,
+    END_BYTES = 1 << 20, /* that one transaction closes; the rest finds another */
+};
+
+/* --- bursts on the commit thread -------------------------------------------------------- */
+
+/* An open burst while an operation works on it. */
+struct work {
+    struct weir_view *view;
+    struct weir_arena *arena;
+    struct weir_str pipeline;
+    struct weir_str step;
+    struct weir_str key;
+    struct weir_str open_key;
+    bool have;
+    struct burst burst;
+};
+
+static enum weir_rc begin_work(struct work *work, struct weir_err *err)
+{
+    struct weir_entry entry;
+    work->arena = weir_view_arena(work->view);
+    work->open_key = weir_burst_open_key(work->arena, work->pipeline, work->step, work->key);
+    enum weir_rc rc = weir_view_get(work->view, WEIR_SPACE_DEFERRED, work->open_key, &entry, err);
+    work->have = rc == WEIR_OK && entry.pos.seq != 0;
+    return work->have ? weir_burst_decode(entry.value, &work->burst, err) : rc;
+}
+
+/* Take away the `d` entry. */
+static void unindex(struct work *work)
+{
+    if (work->burst.indexed.ms != 0) {
+        weir_view_delete(work->view, WEIR_SPACE_DEFERRED,
+                weir_burst_due_key(
+                        work->arena, work->pipeline, work->step, work->burst.indexed, work->key));
+        work->burst.indexed.ms = 0;
+    }
+}
+
+static void save(struct work *work)
+{
+    struct burst *burst = &work->burst;
+    if (burst->indexed.ms == 0) {
+        burst->indexed = burst->due;
+        weir_view_put(work->view, WEIR_SPACE_DEFERRED,
+                weir_burst_due_key(
+                        work->arena, work->pipeline, work->step, burst->indexed, work->key),
+                WEIR_STR(""));
+    }
+    weir_view_put(
+            work->view, WEIR_SPACE_DEFERRED, work->open_key, weir_burst_encode(work->arena, burst));
+}
+
+static void close_burst(struct work *work)
+{
+    unindex(work);
+    weir_view_put(work->view, WEIR_SPACE_DEFERRED,
+            weir_burst_closed_key(work->arena, work->pipeline, work->step, &work->burst, work->key),
+            weir_burst_encode(work->arena, &work->burst));
+    work->have = false;
+}
+
+/* --- adding -------------------------------------------------------------------------------------
+ */
+
+/* An event that a step has put off, in the lane's arena. */
+struct deferral {
+    struct deferral *next;
+    const struct weir_step *step;
+    const struct queued *queued;
+    struct weir_defer how;
+};
+
+void weir_lane_defer(struct weir_lane *lane, const struct weir_step *step, struct weir_event event,
+        const struct weir_defer *how)
+{
+    struct deferral *deferral = WEIR_ARENA_NEW(&lane->arena, struct deferral);
+    deferral->step = step;
+    deferral->queued = WEIR_CONTAINER(event.record, struct queued, record);
+    deferral->how = *how;
+    *lane->batch.last_deferral = deferral;
+    lane->batch.last_deferral = &deferral->next;
+}
+
+/* What one event adds to its burst. */
+struct addition {
+    struct addition *next;
+    struct weir_defer how;
+    struct weir_time time;
+    uint64_t count;
+    uint8_t hops;
+    struct burst_record first;
+    struct burst_record last;
+};
+
+/* What a batch adds to one burst. */
+struct gather_op {
+    struct weir_op op;
+    struct weir_str pipeline;
+    struct weir_str step;
+    struct weir_str key;
+    struct addition *first;
+    struct addition **last;
+    struct gather_op *same_bucket;
+};
+
+static struct weir_time due_of(const struct burst *burst, const struct weir_defer *how)
+{
+    int64_t quiet = burst->latest.ms + (int64_t)how->period_ms;
+    int64_t patience = burst->since.ms + (int64_t)how->max_wait_ms;
+    return (struct weir_time){ quiet < patience ? quiet : patience };
+}
+
+static void open_burst(struct work *work, const struct addition *a)
+{
+    work->have = true;
+    work->burst = (struct burst){
+        .since = a->time,
+        .latest = a->time,
+        .count = a->count,
+        .hops = a->hops,
+        .first = a->first,
+        .last = a->last,
+    };
+    work->burst.due = a->how.at.ms != 0 ? a->how.at : due_of(&work->burst, &a->how);
+}
+
+static void join_burst(struct work *work, const struct addition *a)
+{
+    struct burst *burst = &work->burst;
+    burst->count += a->count;
+    burst->hops = a->hops > burst->hops ? a->hops : burst->hops;
+    burst->since = a->time.ms < burst->since.ms ? a->time : burst->since;
+    burst->latest = a->time.ms > burst->latest.ms ? a->time : burst->latest;
+    if (a->first.record.pos.seq < burst->first.record.pos.seq) {
+        burst->first = a->first;
+    }
+    if (a->last.record.pos.seq >= burst->last.record.pos.seq) {
+        burst->last = a->last;
+    }
+    if (a->how.at.ms != 0) {
+        return; /* it stays due when it was */
+    }
+    burst->due = due_of(burst, &a->how);
+    if (burst->due.ms < burst->indexed.ms) { /* lanes do not come in the order of time */
+        unindex(work);
+    }
+}
+
+static enum weir_rc run_gather(struct weir_op *base, struct weir_view *view, struct weir_err *err)
+{
+    const struct gather_op *op = WEIR_CONTAINER(base, struct gather_op, op);
+    struct work work = {
+        .view = view,
+        .pipeline = op->pipeline,
+        .step = op->step,
+        .key = op->key,
+    };
+    enum weir_rc rc = begin_work(&work, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    for (const struct addition *a = op->first; a != NULL; a = a->next) {
+        if (work.have && a->how.at.ms == 0 && a->time.ms > work.burst.due.ms) {
+            close_burst(&work); /* it was over before this came */
+        }
+        if (work.have) {
+            join_burst(&work, a);
+        } else {
+            open_burst(&work, a);
+        }
+    }
+    save(&work);
+    return WEIR_OK;
+}
+
+static struct burst_record record_of(const struct queued *queued)
+{
+    return (struct burst_record){ queued->record.source->table, queued->key, queued->record };
+}
+
+static struct addition *make_addition(struct weir_lane *lane, const struct deferral *deferral)
+{
+    const struct queued *queued = deferral->queued;
+    struct addition *a = WEIR_ARENA_NEW(&lane->batch.txn->arena, struct addition);
+    a->how = deferral->how;
+    a->time = queued->now;
+    a->count = 1;
+    a->hops = queued->hops;
+    a->last = record_of(queued);
+    a->first = a->last;
+    const struct weir_deferred *again =
+            weir_queued_deferred(lane->pipeline, queued, deferral->step);
+    if (again != NULL) {
+        const struct fired *fired = queued->of_origin;
+        a->time = fired->burst.latest;
+        a->count = fired->burst.count;
+        a->first = fired->burst.first;
+    }
+    return a;
+}
+
+/* The operation of a key of a step, among those of the batch. */
+static struct gather_op *find_gather(
+        struct weir_lane *lane, struct gather_op **buckets, const struct deferral *deferral)
+{
+    struct weir_txn *txn = lane->batch.txn;
+    struct weir_str key = deferral->how.key;
+    uint64_t hash = weir_hash64(deferral->step->index, key.p, key.n);
+    struct gather_op **bucket = &buckets[hash % GATHER_BUCKETS];
+    for (struct gather_op *op = *bucket; op != NULL; op = op->same_bucket) {
+        if (weir_str_eq(op->step, deferral->step->id) && weir_str_eq(op->key, key)) {
+            return op;
+        }
+    }
+    struct gather_op *op = WEIR_ARENA_NEW(&txn->arena, struct gather_op);
+    op->op.run = run_gather;
+    op->pipeline = lane->pipeline->model->name;
+    op->step = deferral->step->id;
+    op->key = weir_arena_str(&txn->arena, key);
+    op->last = &op->first;
+    op->same_bucket = *bucket;
+    *bucket = op;
+    weir_txn_op(txn, &op->op);
+    return op;
+}
+
+void weir_deferrals_commit(struct weir_lane *lane)
+{
+    struct batch *batch = &lane->batch;
+    if (batch->deferrals == NULL) {
+        return;
+    }
+    struct gather_op **buckets =
+            weir_arena_zero(&lane->arena, GATHER_BUCKETS, sizeof(struct gather_op *));
+    for (const struct deferral *d = batch->deferrals; d != NULL; d = d->next) {
+        if (d->queued->failed) {
+            continue;
+        }
+        struct gather_op *op = find_gather(lane, buckets, d);
+        *op->last = make_addition(lane, d);
+        op->last = &(*op->last)->next;
+        weir_counter_add(lane->pipeline->deferred->deferrals, 1);
+    }
+}
+
+/* --- ending ------------------------------------------------------------------------------------
+ */
+
+static enum weir_rc run_end(struct weir_op *base, struct weir_view *view, struct weir_err *err)
+{
+    struct burst_end_op *op = WEIR_CONTAINER(base, struct burst_end_op, op);
+    struct work work = {
+        .view = view,
+        .pipeline = op->pipeline,
+        .step = op->step,
+        .key = op->key,
+    };
+    op->found = false;
+    if (weir_view_bytes(view) >= END_BYTES) {
+        return WEIR_OK;
+    }
+    enum weir_rc rc = begin_work(&work, err);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    if (op->due_key.n > 0) {
+        weir_view_delete(view, WEIR_SPACE_DEFERRED, op->due_key);
+    }
+    if (!work.have) {
+        return WEIR_OK;
+    }
+    struct burst *burst = &work.burst;
+    op->found = true;
+    unindex(&work);
+    if (op->end == BURST_CLOSE_DUE && burst->due.ms > op->until.ms) {
+        save(&work);
+        return WEIR_OK;
+    }
+    if (op->end == BURST_CLOSE_NOW && burst->due.ms > weir_view_time(view).ms) {
+        burst->due = weir_view_time(view);
+    }
+    if (op->end != BURST_CANCEL) {
+        close_burst(&work);
+    }
+    weir_view_delete(view, WEIR_SPACE_DEFERRED, work.open_key);
+    return WEIR_OK;
+}
+
+void weir_burst_end(struct weir_txn *txn, struct burst_end_op *op)
+{
+    op->op.run = run_end;
+    weir_txn_op(txn, &op->op);
+}

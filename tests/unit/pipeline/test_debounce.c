@@ -1,0 +1,388 @@
+/* debounce on virtual time: bursts, keys, waiting no longer, restarts, failures, and a model. */
+#include <stdlib.h>
+
+#include "deferred_world.h"
+
+#define TABLES                                                        \
+    "tables:\n"                                                       \
+    "  recipes: { key: { id: S }, stream: new_and_old_images }\n"     \
+    "  ingredients: { key: { id: S }, stream: new_and_old_images }\n" \
+    "  letters: { key: { pipeline: S, sequence: S } }\n"
+
+#define NOTE \
+    "      - note: '${burst.key}#${burst.count} ${burst.first.new.n}-${burst.last.new.n}'\n"
+
+static const char plain[] = TABLES "pipelines:\n"
+                                   "  analytics:\n"
+                                   "    source: { tables: [recipes, ingredients] }\n"
+                                   "    steps:\n"
+                                   "      - debounce: { period: 10s }\n" NOTE;
+
+static const char keyed[] = TABLES "pipelines:\n"
+                                   "  analytics:\n"
+                                   "    source: { tables: [recipes], concurrency: 8 }\n"
+                                   "    steps:\n"
+                                   "      - debounce: { period: 10s, max_wait: 30s, key: "
+                                   "'keys.id.substring(0, 1)' }\n" NOTE;
+
+static const char lettered[] = TABLES "pipelines:\n"
+                                      "  analytics:\n"
+                                      "    source: { tables: [recipes] }\n"
+                                      "    retry: { retries: 2, backoff: [1s] }\n"
+                                      "    on_failure: { table: letters }\n"
+                                      "    steps:\n"
+                                      "      - debounce: { period: 10s }\n" NOTE;
+
+static void a_burst_over_two_tables_is_one_run(void **state)
+{
+    (void)state;
+    struct world *world = world_create(plain);
+    for (int i = 0; i < 1000; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "r%d", i % 37);
+        put(world, i % 3 == 0 ? "ingredients" : "recipes", id, i);
+        advance(world, i % 5);
+    }
+    int64_t last = weir_clock_wall(&world->clock.base).ms - start.ms - 4;
+    advance(world, 9990);
+    assert_string_equal(noted(), "");
+    advance(world, 20);
+    const char *expected =
+            weir_arena_printf(&world->arena, "%lld: #1000 0-999\n", (long long)last + 10001).p;
+    assert_string_equal(noted(), expected);
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), expected);
+    world_destroy(world);
+}
+
+static void each_key_has_its_own_time(void **state)
+{
+    (void)state;
+    struct world *world = world_create(keyed);
+    put_now(world, "recipes", "a1", 1);
+    advance(world, 4000);
+    put_now(world, "recipes", "b1", 2);
+    put_now(world, "recipes", "b2", 3);
+    advance(world, 4000);
+    put_now(world, "recipes", "a2", 4);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "14001: b#2 2-3\n18001: a#2 1-4\n");
+    world_destroy(world);
+}
+
+static void a_burst_without_end_runs_all_the_same(void **state)
+{
+    (void)state;
+    struct world *world = world_create(keyed);
+    for (int i = 0; i < 50; i++) {
+        put_now(world, "recipes", "a", i);
+        advance(world, 1000);
+    }
+    advance(world, 20 * 1000);
+    /* What is committed when the time is up is part of it. */
+    assert_string_equal(noted(), "30001: a#31 0-30\n59001: a#19 31-49\n");
+    world_destroy(world);
+}
+
+static void what_comes_while_it_runs_begins_another(void **state)
+{
+    (void)state;
+    struct world *world = world_create(plain);
+    note_takes_ms = 25 * 1000;
+    put_now(world, "recipes", "a", 1);
+    advance(world, 12 * 1000);
+    assert_string_equal(noted(), "10001: #1 1-1\n");
+    put_now(world, "recipes", "a", 2);
+    put_now(world, "recipes", "b", 3);
+    advance(world, 100 * 1000);
+    /* It is due at 22 s, and waits for the one before. */
+    assert_string_equal(noted(), "10001: #1 1-1\n35001: #2 2-3\n");
+    world_destroy(world);
+}
+
+static void restart(struct world *world, bool crash)
+{
+    if (crash) {
+        world_crash(world);
+    } else {
+        world_stop(world);
+    }
+    world_start(world);
+}
+
+static void a_restart_does_not_split_it(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash <= 1; crash++) {
+        struct world *world = world_create(plain);
+        put_now(world, "recipes", "a", 1);
+        advance(world, 5000);
+        restart(world, crash);
+        int64_t now = weir_clock_wall(&world->clock.base).ms - start.ms;
+        put_now(world, "ingredients", "b", 2);
+        advance(world, 60 * 1000);
+        assert_string_equal(noted(),
+                weir_arena_printf(&world->arena, "%lld: #2 1-2\n", (long long)now + 10001).p);
+        world_destroy(world);
+    }
+}
+
+static void what_came_due_while_down_runs_once(void **state)
+{
+    (void)state;
+    struct world *world = world_create(plain);
+    put_now(world, "recipes", "a", 1);
+    put(world, "recipes", "b", 2);
+    weir_store_step(world->engine->store); /* committed, not read by the pipeline */
+    world_crash(world);
+    weir_clock_virtual_advance(&world->clock, 3600 * 1000);
+    world_start(world);
+    advance(world, 1000);
+    int64_t now = weir_clock_wall(&world->clock.base).ms - start.ms - 1000;
+    assert_string_equal(
+            noted(), weir_arena_printf(&world->arena, "%lld: #2 1-2\n", (long long)now).p);
+    restart(world, true);
+    advance(world, 3600 * 1000);
+    assert_int_equal(strlen(noted()),
+            strlen(weir_arena_printf(&world->arena, "%lld: #2 1-2\n", (long long)now).p));
+    world_destroy(world);
+}
+
+static void a_crash_in_the_middle_of_the_run_repeats_it(void **state)
+{
+    (void)state;
+    struct world *world = world_create(plain);
+    note_takes_ms = 5000;
+    put_now(world, "recipes", "a", 1);
+    advance(world, 12 * 1000);
+    restart(world, true);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "10001: #1 1-1\n12000: #1 1-1\n");
+    restart(world, true);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "10001: #1 1-1\n12000: #1 1-1\n");
+    world_destroy(world);
+}
+
+static void a_run_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    struct world *world = world_create(lettered);
+    note_failures = 2;
+    put_now(world, "recipes", "a", 1);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "10001: #1 1-1\n11001: #1 1-1\n12001: #1 1-1\n");
+    world_destroy(world);
+}
+
+static size_t count_items(struct world *world, const char *name);
+
+static void a_run_that_is_given_up_is_a_letter(void **state)
+{
+    (void)state;
+    struct world *world = world_create(lettered);
+    note_failures = 3;
+    put_now(world, "recipes", "a", 1);
+    advance(world, 60 * 1000);
+    assert_int_equal(count_items(world, "letters"), 1);
+    put_now(world, "recipes", "a", 2);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "10001: #1 1-1\n11001: #1 1-1\n12001: #1 1-1\n70001: #1 2-2\n");
+    assert_int_equal(count_items(world, "letters"), 1);
+    world_destroy(world);
+}
+
+static bool count_one(void *arg, struct weir_item item)
+{
+    (void)item;
+    (*(size_t *)arg)++;
+    return true;
+}
+
+static size_t count_items(struct world *world, const char *name)
+{
+    const struct weir_table *table = NULL;
+    struct weir_query_result result;
+    struct weir_err err;
+    size_t count = 0;
+    must(weir_tables_get(world->engine->tables, weir_str_z(name), &table, &err), &err);
+    struct weir_query query = { .table = table, .max_bytes = SIZE_MAX };
+    must(weir_table_query(
+                 world->engine->tables, &query, &world->arena, count_one, &count, &result, &err),
+            &err);
+    weir_table_unref(table);
+    return count;
+}
+
+/* --- many keys ----------------------------------------------------------------------------------
+ */
+
+static void many_keys_due_together_all_run(void **state)
+{
+    enum { KEYS = 3000 };
+    (void)state;
+    struct world *world = world_create(TABLES "pipelines:\n"
+                                              "  analytics:\n"
+                                              "    source: { tables: [recipes], concurrency: 4 }\n"
+                                              "    steps:\n"
+                                              "      - debounce: { period: 10s, key: keys.id }\n"
+                                              "      - put: { table: ingredients, item: { id: "
+                                              "'${burst.key}', n: '${burst.count}' } }\n");
+    for (int i = 0; i < 2 * KEYS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "k%d", i % KEYS);
+        put(world, "recipes", id, i);
+    }
+    advance(world, 9999);
+    assert_int_equal(count_items(world, "ingredients"), 0);
+    advance(world, 1000);
+    assert_int_equal(count_items(world, "ingredients"), KEYS);
+    world_destroy(world);
+}
+
+/* --- against a model ------------------------------------------------------------------------ */
+
+enum { MODEL_KEYS = 5 };
+
+struct model_burst {
+    int64_t first;
+    int64_t last;
+    int count;
+};
+
+struct model {
+    struct model_burst open[MODEL_KEYS];
+    struct weir_buf runs; /* lines as notes have them, without times */
+};
+
+static int64_t model_due(const struct model_burst *burst)
+{
+    int64_t quiet = burst->last + 10 * 1000;
+    int64_t patience = burst->first + 30 * 1000;
+    return quiet < patience ? quiet : patience;
+}
+
+/* Run what is due before a time. */
+static void model_pass(struct model *model, int64_t time)
+{
+    for (;;) {
+        int next = -1;
+        for (int k = 0; k < MODEL_KEYS; k++) {
+            bool due = model->open[k].count > 0 && model_due(&model->open[k]) < time;
+            if (due && (next < 0 || model_due(&model->open[k]) < model_due(&model->open[next]))) {
+                next = k;
+            }
+        }
+        if (next < 0) {
+            return;
+        }
+        weir_buf_printf(&model->runs, "%c#%d\n", 'a' + next, model->open[next].count);
+        model->open[next].count = 0;
+    }
+}
+
+static void model_add(struct model *model, int key, int64_t time)
+{
+    struct model_burst *burst = &model->open[key];
+    model_pass(model, time);
+    burst->first = burst->count == 0 ? time : burst->first;
+    burst->last = time;
+    burst->count++;
+}
+
+static int compare_lines(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Lines in the order of their text: runs of different keys are in no order. */
+static const char *sorted(struct weir_arena *arena, const char *text, bool times)
+{
+    char *copy = strdup(text);
+    char *rest = copy;
+    char *lines[4096];
+    size_t count = 0;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        if (times) {
+            strsep(&line, " ");
+        }
+        for (char *one = strsep(&line, " "); one != NULL; one = strsep(&line, " ")) {
+            weir_assert(count < WEIR_COUNT(lines));
+            lines[count] = one;
+            count += one[0] != '\0';
+        }
+    }
+    qsort(lines, count, sizeof(lines[0]), compare_lines);
+    struct weir_str all = WEIR_STR("");
+    for (size_t i = 0; i < count; i++) {
+        all = weir_arena_printf(arena, "%.*s%s ", WEIR_STR_ARG(all), lines[i]);
+    }
+    free(copy);
+    return all.p;
+}
+
+static void random_arrivals(uint64_t seed)
+{
+    struct world *world = world_create(TABLES
+            "pipelines:\n"
+            "  analytics:\n"
+            "    source: { tables: [recipes, ingredients], concurrency: 8 }\n"
+            "    steps:\n"
+            "      - debounce: { period: 10s, max_wait: 30s, key: 'keys.id.substring(0, 1)' }\n"
+            "      - note: '${burst.key}#${burst.count}'\n");
+    struct weir_random random;
+    struct model model = { 0 };
+    weir_random_seed(&random, seed);
+    weir_buf_init(&model.runs, 1 << 20);
+    for (int i = 0; i < 300; i++) {
+        char id[16];
+        int key = (int)weir_random_below(&random, MODEL_KEYS);
+        snprintf(id, sizeof(id), "%c%u", 'a' + key, (unsigned)weir_random_below(&random, 9));
+        model_add(&model, key, weir_clock_wall(&world->clock.base).ms);
+        put(world, weir_random_below(&random, 2) == 0 ? "recipes" : "ingredients", id, i);
+        if (weir_random_below(&random, 20) == 0) {
+            weir_store_step(world->engine->store); /* committed, and perhaps not read */
+            restart(world, weir_random_below(&random, 4) > 0);
+        }
+        advance(world, 0);
+        advance(world,
+                weir_random_below(&random, weir_random_below(&random, 4) == 0 ? 15000 : 900));
+    }
+    advance(world, 60 * 1000);
+    model_pass(&model, INT64_MAX);
+    weir_buf_byte(&model.runs, '\0');
+    const char *expected = sorted(&world->arena, model.runs.p, false);
+    const char *got = sorted(&world->arena, noted(), true);
+    if (strcmp(expected, got) != 0) {
+        fail_msg("seed %llu:\n%s\nbut got\n%s", (unsigned long long)seed, expected, got);
+    }
+    weir_buf_fini(&model.runs);
+    world_destroy(world);
+}
+
+static void bursts_are_those_of_a_model(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        random_arrivals(seed);
+    }
+}
+
+int main(void)
+{
+    weir_logline_setup(WEIR_LOG_ERROR, false, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_burst_over_two_tables_is_one_run),
+        cmocka_unit_test(each_key_has_its_own_time),
+        cmocka_unit_test(a_burst_without_end_runs_all_the_same),
+        cmocka_unit_test(what_comes_while_it_runs_begins_another),
+        cmocka_unit_test(a_restart_does_not_split_it),
+        cmocka_unit_test(what_came_due_while_down_runs_once),
+        cmocka_unit_test(a_crash_in_the_middle_of_the_run_repeats_it),
+        cmocka_unit_test(a_run_that_fails_is_tried_again),
+        cmocka_unit_test(a_run_that_is_given_up_is_a_letter),
+        cmocka_unit_test(many_keys_due_together_all_run),
+        cmocka_unit_test(bursts_are_those_of_a_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
