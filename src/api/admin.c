@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ROUTES = 8 };
+enum { ROUTES = 9 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -322,6 +322,8 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
         { WEIR_HTTP_GET, WEIR_STR("/metrics"), handle_metrics, admin, true },
         { WEIR_HTTP_GET, WEIR_STR("/v1/status"), handle_status, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/alarms"), handle_alarms, admin, false },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/schedules"), weir_admin_schedules, options->schedules,
+                false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/tail"), handle_tail, admin, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/dead-letters"), weir_admin_letters, options->pipelines,
                 false },

@@ -5,6 +5,8 @@
  *     GET /metrics                        Prometheus text
  *     GET /v1/status[?lanes=true]         JSON: log, tables, functions, pipelines with lag, lanes
  *     GET /v1/alarms                      JSON: alarms with state, time and reason
+ *     GET /v1/schedules[?group=NAME][&prefix=TEXT][&after=PLACE]  JSON: schedules with their next
+ *                                         firing, and `next` when there are more
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *     GET /v1/dead-letters?pipeline=NAME[&FILTER...][&after=PLACE]  JSON: letters, and `next` when
  *                                         there are more; with sequence=N: that one, whole
@@ -26,6 +28,7 @@
 #include "outbox/outbox.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 
 struct weir_admin;
@@ -36,6 +39,7 @@ struct weir_admin_options {
     struct weir_store *store;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_schedules *schedules;
     struct weir_functions *functions;
     struct weir_outbox *outbox;
     struct weir_pipelines *pipelines;

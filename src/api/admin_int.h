@@ -24,4 +24,7 @@ void weir_admin_letters(struct weir_http_request *request, void *arg);
 void weir_admin_redrive(struct weir_http_request *request, void *arg);
 void weir_admin_remove_letters(struct weir_http_request *request, void *arg);
 
+/* admin_schedules.c: a handler; arg is the struct weir_schedules. */
+void weir_admin_schedules(struct weir_http_request *request, void *arg);
+
 #endif

@@ -58,6 +58,7 @@ struct weir_cli_call {
     const char *since;
     const char *until;
     const char *timezone;
+    const char *in_group;
     const char *only;
     const char *format;
     struct weir_cli_list var;

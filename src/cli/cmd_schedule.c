@@ -1,20 +1,26 @@
-/* weir schedule: when an expression fires. */
+/* weir schedule: when an expression fires, and the schedules of a running weir. */
 #include <stdio.h>
 
 #include "base/calendar.h"
 #include "base/clock.h"
-#include "cli/cli_int.h"
+#include "cli/client.h"
+#include "cli/schedule.h"
 #include "schedule/expression.h"
 #include "value/json.h"
 
 enum { OUT_MAX_BYTES = 64 << 20, COUNT_DEFAULT = 10, COUNT_MAX = 100000 };
 
 static const struct weir_cli_option options[] = {
-    { "timezone", 0, "ZONE", "whose clocks at(...) and cron(...) mean (default: UTC)",
+    WEIR_CLI_ENDPOINT,
+    { "group", 0, "NAME", "those of one group (list)", WEIR_CLI_TEXT,
+            offsetof(struct weir_cli_call, in_group) },
+    { "limit", 0, "N", "print at most so many (list)", WEIR_CLI_NUMBER,
+            offsetof(struct weir_cli_call, limit) },
+    { "timezone", 0, "ZONE", "whose clocks at(...) and cron(...) mean (explain; default: UTC)",
             WEIR_CLI_TEXT, offsetof(struct weir_cli_call, timezone) },
-    { "from", 0, "TIME", "show firings after 2026-11-21T09:30:00Z (default: now)", WEIR_CLI_TEXT,
-            offsetof(struct weir_cli_call, from) },
-    { "count", 'n', "N", "how many (default: 10)", WEIR_CLI_NUMBER,
+    { "from", 0, "TIME", "show firings after 2026-11-21T09:30:00Z (explain; default: now)",
+            WEIR_CLI_TEXT, offsetof(struct weir_cli_call, from) },
+    { "count", 'n', "N", "how many (explain; default: 10)", WEIR_CLI_NUMBER,
             offsetof(struct weir_cli_call, count) },
     { "json", 0, NULL, "print objects, one a line", WEIR_CLI_FLAG,
             offsetof(struct weir_cli_call, json) },
@@ -158,21 +164,33 @@ static enum weir_cli_exit explain(const struct weir_cli_call *call)
 
 static enum weir_cli_exit run(const struct weir_cli_call *call)
 {
-    if (strcmp(call->arguments[0], "explain") != 0) {
-        weir_cli_fail("weir schedule does not know '%s', but explain", call->arguments[0]);
-        return WEIR_CLI_USAGE;
+    bool list = strcmp(call->arguments[0], "list") == 0;
+    bool online = call->endpoint != NULL || call->in_group != NULL || call->limit > 0;
+    bool offline = call->timezone != NULL || call->from != NULL || call->count > 0;
+    if (!list && strcmp(call->arguments[0], "explain") != 0) {
+        weir_cli_fail("weir schedule does not know '%s', but list and explain", call->arguments[0]);
+    } else if (list && call->argument_count > 1) {
+        weir_cli_fail("weir schedule list takes no argument '%s'", call->arguments[1]);
+    } else if (!list && call->argument_count == 1) {
+        weir_cli_fail("something is missing: weir schedule explain EXPRESSION");
+    } else if (list ? offline : online) {
+        weir_cli_fail("weir schedule %s takes no --%s", call->arguments[0],
+                list ? "timezone, --from or --count" : "endpoint, --group or --limit");
+    } else {
+        return list ? weir_cli_schedule_list(call) : explain(call);
     }
-    return explain(call);
+    return WEIR_CLI_USAGE;
 }
 
 const struct weir_cli_command weir_cli_schedule = {
     .name = "schedule",
-    .arguments = "explain EXPRESSION",
-    .help = "Show when a schedule expression fires",
-    .details = "explain   the next firings of at(...), rate(...), cron(...) or a duration, with\n"
+    .arguments = "list|explain [EXPRESSION]",
+    .help = "List schedules with their next firings; show when an expression fires",
+    .details = "list      the schedules of a running weir, and what has become of them\n"
+               "explain   the next firings of at(...), rate(...), cron(...) or a duration, with\n"
                "          the days on which clocks are set\n",
     .options = options,
-    .least = 2,
+    .least = 1,
     .most = 2,
     .run = run,
 };

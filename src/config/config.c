@@ -9,6 +9,7 @@ struct members {
     const struct weir_conf *tables;
     const struct weir_conf *queues;
     const struct weir_conf *functions;
+    const struct weir_conf *schedules;
     const struct weir_conf *pipelines;
     const struct weir_conf *alarms;
     const struct weir_conf *server;
@@ -23,6 +24,7 @@ static const struct {
     { "tables", offsetof(struct members, tables) },
     { "queues", offsetof(struct members, queues) },
     { "functions", offsetof(struct members, functions) },
+    { "schedules", offsetof(struct members, schedules) },
     { "pipelines", offsetof(struct members, pipelines) },
     { "alarms", offsetof(struct members, alarms) },
     { "server", offsetof(struct members, server) },
@@ -31,8 +33,8 @@ static const struct {
 };
 
 /* Members that weir is meant to have; a file that uses one is not mistaken, only early. */
-static const char *const planned[] = { "buses", "rules", "channels", "schedules", "routes",
-    "waiters", "remotes", "defaults" };
+static const char *const planned[] = { "buses", "rules", "channels", "routes", "waiters", "remotes",
+    "defaults" };
 
 static void unknown_member(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
 {
@@ -60,8 +62,8 @@ static void read_members(const struct weir_conf *root, struct weir_diagnostics *
     if (root->kind != WEIR_CONF_MAP) {
         char shown[WEIR_CONF_SHOWN];
         weir_conf_error(diagnostics, root,
-                "the file must be a map of tables, queues, functions, pipelines, alarms, server, "
-                "log and credentials, not %s",
+                "the file must be a map of tables, queues, functions, schedules, pipelines, "
+                "alarms, server, log and credentials, not %s",
                 weir_conf_show(root, shown));
         return;
     }
@@ -216,6 +218,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         weir_config_read_tables(reader, members.tables);
         weir_config_read_queues(reader, members.queues);
         weir_config_read_functions(reader, members.functions);
+        weir_config_read_schedules(reader, members.schedules);
         read_pipelines(reader, members.pipelines);
         weir_config_read_alarms(reader, members.alarms, members.pipelines, members.queues);
     }

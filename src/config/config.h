@@ -16,6 +16,7 @@
 #include "function/function.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
+#include "schedule/schedule.h"
 #include "table/table.h"
 
 /* One key pair that may sign requests. */
@@ -49,6 +50,8 @@ struct weir_config {
     size_t function_count;
     struct weir_pipeline_model **pipelines; /* an element that was taken is NULL */
     size_t pipeline_count;
+    struct weir_schedule *schedules; /* definitions, in the file's group */
+    size_t schedule_count;
     struct weir_alarm_model *alarms;
     size_t alarm_count;
 };

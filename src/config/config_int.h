@@ -31,6 +31,10 @@ void weir_config_read_queues(
 void weir_config_read_functions(
         const struct weir_config_reader *reader, const struct weir_conf *functions);
 
+/* `schedules:`; their targets are queues and functions that were read before. */
+void weir_config_read_schedules(
+        const struct weir_config_reader *reader, const struct weir_conf *schedules);
+
 /* `alarms:`; pipelines and queues are the nodes of `pipelines:` and `queues:`, or NULL. */
 void weir_config_read_alarms(const struct weir_config_reader *reader,
         const struct weir_conf *alarms, const struct weir_conf *pipelines,

@@ -171,6 +171,7 @@ static enum weir_rc start_server(
         .store = engine->store,
         .tables = engine->tables,
         .queues = engine->queues,
+        .schedules = engine->schedules,
         .functions = engine->functions,
         .outbox = engine->outbox,
         .pipelines = engine->pipelines,

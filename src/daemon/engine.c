@@ -420,8 +420,8 @@ static enum weir_rc start_schedules(
     weir_deliveries_letters(engine->deliveries, WEIR_INTENT_SCHEDULE, weir_schedules_give_up,
             engine->parts.schedules);
     schedules_changed(engine); /* groups that were being deleted when weir ended */
-    (void)err;
-    return WEIR_OK;
+    return weir_schedules_ensure(
+            engine->parts.schedules, config->schedules, config->schedule_count, err);
 }
 
 static enum weir_rc start_pipelines(

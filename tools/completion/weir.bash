@@ -43,7 +43,7 @@ _weir() {
     match) options="--explain --item --json --help" ;;
     eval) options="--vars --var --record --ddb --typed --help" ;;
     explain) options="--config --json --help" ;;
-    schedule) options="--timezone --from --count --json --help" ;;
+    schedule) options="--endpoint --group --limit --timezone --from --count --json --help" ;;
     version) options="--json --help" ;;
     esac
     if [[ ${COMP_WORDS[1]} == tail && $before == --from ]]; then
@@ -56,7 +56,7 @@ _weir() {
     elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then
         options="list show redrive skip purge"
     elif [[ ${COMP_WORDS[1]} == schedule ]] && ((COMP_CWORD == 2)); then
-        options="explain"
+        options="list explain"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
 }

@@ -715,19 +715,86 @@ static void wrong_queues(void **state)
             "weir.yaml:1:9: error: queues must be a map of names to queues, not a list\n");
 }
 
+static void schedules_of_the_file(void **state)
+{
+    (void)state;
+    struct checked checked;
+    start_right(&checked,
+            "queues: { work:, failed:, in-order.fifo: }\n"
+            "schedules:\n"
+            "  a: { cron: '30 9 ? * MON-FRI *', timezone: Europe/Berlin, target: { queue: work },\n"
+            "       input: { n: [1, two] }, missed: all, window: 15m, retries: 3, max_age: 1h,\n"
+            "       start: 2026-01-01T00:00:00Z, end: 2027-01-01T00:00:00Z,\n"
+            "       on_failure: { queue: failed }, description: why }\n"
+            "  b: { rate: 5 minutes, target: { queue: in-order.fifo, group: g }, enabled: false }\n"
+            "  c: { rate: 90s, target: { queue: work }, input: a text }\n"
+            "  d: { at: '2026-11-21T09:30:00.5', target: { queue: work }, missed: skip }\n"
+            "  e: { cron: cron(0 0 1 1 ? *), target: { queue: work }, input: '{\"a\": 1}' }\n");
+    const struct weir_schedule *all = checked.config->schedules;
+    assert_int_equal(checked.config->schedule_count, 5);
+    assert_true(weir_str_eq(all[0].group, WEIR_SCHEDULE_FILE_GROUP));
+    assert_true(weir_str_eq(all[0].expression, WEIR_STR("cron(30 9 ? * MON-FRI *)")));
+    assert_true(weir_str_eq(all[0].target.input, WEIR_STR("{\"n\":[1,\"two\"]}")));
+    assert_true(
+            weir_str_eq(all[0].target.arn, WEIR_STR("arn:aws:sqs:us-east-1:000000000000:work")));
+    assert_true(weir_str_eq(
+            all[0].target.dead_letters, WEIR_STR("arn:aws:sqs:us-east-1:000000000000:failed")));
+    assert_int_equal(all[0].missed, WEIR_MISSED_ALL);
+    assert_int_equal(all[0].start.ms, 1767225600000);
+    assert_int_equal(all[0].window_ms, 15 * 60 * 1000);
+    assert_int_equal(all[0].target.max_retries, 3);
+    assert_true(weir_str_eq(all[1].expression, WEIR_STR("rate(5 minutes)")));
+    assert_false(all[1].enabled);
+    assert_null(all[1].target.input.p);
+    assert_true(weir_str_eq(all[2].expression, WEIR_STR("90s")));
+    assert_true(weir_str_eq(all[2].target.input, WEIR_STR("a text")));
+    assert_true(weir_str_eq(all[3].expression, WEIR_STR("at(2026-11-21T09:30:00.5)")));
+    assert_true(weir_str_eq(all[4].target.input, WEIR_STR("{\"a\": 1}")));
+    check_end(&checked);
+    assert_said(
+            "queues: { work: }\n"
+            "schedules:\n"
+            "  a: { cron: 70 2 * * ? *, target: { queue: wrk } }\n"
+            "  b: { rate: 5m, at: '2026-01-01T00:00:00', target: { queue: work, function: f } }\n"
+            "  c: { target: { queue: work }, start: tomorrow }\n"
+            "  d: { rate: 5m, timezone: Mars, target: { queue: work } }\n"
+            "  e: { rate: 5m, target: { queue: work, group: g }, missed: twice }\n"
+            "  f: { rate: [5m], target: work }\n",
+            "weir.yaml:3:14: error: schedule 'a': '70' is no minutes: 0 to 59 is expected\n"
+            "weir.yaml:3:45: error: unknown queue 'wrk'; did you mean 'work'? (known: work)\n"
+            "weir.yaml:4:14: error: schedule 'b' has one of at, rate and cron, not two\n"
+            "weir.yaml:4:53: error: the target of schedule 'b' is { queue: NAME } or "
+            "{ function: NAME }\n"
+            "weir.yaml:5:3: error: schedule 'c' needs one of at, rate and cron\n"
+            "weir.yaml:5:40: error: a time in UTC is expected, as in 2026-11-21T09:30:00Z, not "
+            "'tomorrow'\n"
+            "weir.yaml:6:28: error: schedule 'd': Invalid ScheduleExpressionTimezone Mars: UTC, a "
+            "name such as Europe/Berlin or an offset such as +01:00 is expected\n"
+            "weir.yaml:7:61: error: unknown policy for missed firings 'twice' (known: one, skip, "
+            "all)\n"
+            "weir.yaml:8:14: error: an expression is expected, as in cron: \"30 9 ? * MON-FRI "
+            "*\", not a list\n"
+            "weir.yaml:8:28: error: target of schedule 'f' takes a map of options, not 'work'\n");
+    assert_said("queues: { work: }\nschedules: { a: { cron: 0 0 30 2 ? *, target: { queue: work } "
+                "} }\n",
+            "weir.yaml:2:14: warning: schedule 'a' never fires\n");
+}
+
 static void unknown_members(void **state)
 {
     (void)state;
     assert_said("tabels: {}\nbuses: { q: {} }\nchannels:\n",
             "weir.yaml:1:1: error: unknown member 'tabels'; did you mean 'tables'? (known: "
-            "tables, queues, functions, pipelines, alarms, server, log, credentials)\n"
+            "tables, queues, functions, schedules, pipelines, alarms, server, log, "
+            "credentials)\n"
             "weir.yaml:2:1: error: 'buses' is not available in this version of weir "
             "(" WEIR_VERSION ")\n"
             "weir.yaml:3:1: error: 'channels' is not available in this version of weir "
             "(" WEIR_VERSION ")\n");
     assert_said("- tables\n",
             "weir.yaml:1:1: error: the file must be a map of tables, queues, "
-            "functions, pipelines, alarms, server, log and credentials, not a list\n");
+            "functions, schedules, pipelines, alarms, server, log and credentials, not a "
+            "list\n");
 }
 
 static void mistakes_of_all_parts_come_in_one_pass(void **state)
@@ -746,7 +813,7 @@ static void mistakes_of_all_parts_come_in_one_pass(void **state)
             "weir.yaml:5:54: error: environment variable NO_SUCH_VARIABLE is not set and has no "
             "default: set it, or write !env \"NO_SUCH_VARIABLE, default\"\n"
             "weir.yaml:6:1: error: unknown member 'other' (known: tables, queues, functions, "
-            "pipelines, alarms, server, log, credentials)\n");
+            "schedules, pipelines, alarms, server, log, credentials)\n");
 }
 
 static void the_error_counts(void **state)
@@ -830,6 +897,7 @@ int main(void)
         cmocka_unit_test(queues_of_alarms),
         cmocka_unit_test(queues_are_read_whole),
         cmocka_unit_test(wrong_queues),
+        cmocka_unit_test(schedules_of_the_file),
         cmocka_unit_test(unknown_members),
         cmocka_unit_test(mistakes_of_all_parts_come_in_one_pass),
         cmocka_unit_test(the_error_counts),
