@@ -259,7 +259,7 @@ enum weir_rc weir_file_read_all(
     enum weir_rc rc = file->fs->ops->read(file, offset, p, n, &got, err);
     if (rc == WEIR_OK && got < n) {
         rc = weir_fail(err, WEIR_E_DAMAGED, "file ends at %llu, %zu bytes were expected there",
-                (unsigned long long)(offset + got), n - got);
+                (unsigned long long)offset + got, n - got);
     }
     return rc;
 }

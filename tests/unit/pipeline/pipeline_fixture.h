@@ -17,6 +17,7 @@ struct bench {
     struct weir_fs *fs;
     struct weir_loop *loop;
     struct weir_pipelines *pipelines;
+    const struct weir_step_kinds *kinds;       /* NULL: weir's */
     const struct weir_table *known[KNOWN_MAX]; /* references that models were checked with */
     size_t known_count;
     struct weir_queues *queues;
@@ -156,8 +157,8 @@ static inline void add_pipeline(struct bench *b, const char *name, const char *y
         .find_queue = find_queue,
         .arg = b,
     };
-    struct weir_pipeline_model *model =
-            weir_pipeline_model_create(&name_node, root, weir_step_kinds_all(), &scope);
+    const struct weir_step_kinds *kinds = b->kinds != NULL ? b->kinds : weir_step_kinds_all();
+    struct weir_pipeline_model *model = weir_pipeline_model_create(&name_node, root, kinds, &scope);
     if (diagnostics.errors > 0) {
         fail_msg("%s: %s", name, diagnostics.all[0].text);
     }
