@@ -37,10 +37,10 @@ struct weir_api;
 
 /* What is not an AWS API: the first route whose method and prefix fit gets the request. */
 struct weir_api_route {
+    enum weir_http_method method;
     struct weir_str prefix; /* of the path */
     void (*handle)(struct weir_http_request *request, void *arg);
     void *arg;
-    enum weir_http_method method;
     bool open; /* answered without a signature, also where credentials are configured */
 };
 

@@ -147,6 +147,11 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
     for (size_t i = 0; i < config->queue_count; i++) {
         queue_names[i] = weir_arena_str(&config->arena, config->queues[i].name).p;
     }
+    const char **function_names =
+            weir_arena_zero(&config->arena, config->function_count, sizeof(char *));
+    for (size_t i = 0; i < config->function_count; i++) {
+        function_names[i] = weir_arena_str(&config->arena, config->functions[i].name).p;
+    }
     for (size_t i = 0; i < node->count; i++) {
         const struct weir_conf *name = &node->names[i];
         if (name->broken || node->items[i].broken) {
@@ -167,6 +172,8 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
             .table_count = config->table_count,
             .queue_names = queue_names,
             .queue_count = config->queue_count,
+            .function_names = function_names,
+            .function_count = config->function_count,
         };
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);

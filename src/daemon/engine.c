@@ -431,6 +431,7 @@ static enum weir_rc start_pipelines(
         .loop = engine->parts.loop,
         .tables = engine->parts.tables,
         .queues = engine->parts.queues,
+        .functions = engine->parts.functions,
         .metrics = engine->parts.metrics,
     };
     engine->parts.pipelines = weir_pipelines_create(&options);

@@ -127,7 +127,8 @@ struct weir_pipelines;
 struct weir_pipelines_options {
     struct weir_loop *loop;
     struct weir_tables *tables;
-    struct weir_queues *queues; /* whose thread is the loop's */
+    struct weir_queues *queues;       /* whose thread is the loop's */
+    struct weir_functions *functions; /* on the same loop; NULL: none */
     struct weir_metrics *metrics;
 };
 

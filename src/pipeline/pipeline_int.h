@@ -317,6 +317,7 @@ struct weir_pipelines {
     struct weir_loop *loop;
     struct weir_tables *tables;
     struct weir_queues *queues;
+    struct weir_functions *functions;
     struct weir_store *store;
     struct weir_metrics *metrics;
     struct pipeline *first;

@@ -26,6 +26,11 @@ struct weir_str weir_lane_pipeline(const struct weir_lane *lane)
     return lane->pipeline->model->name;
 }
 
+struct weir_functions *weir_lane_functions(const struct weir_lane *lane)
+{
+    return lane->pipeline->all->functions;
+}
+
 static struct queued *queued_of(struct weir_event event)
 {
     return WEIR_CONTAINER(event.record, struct queued, record);

@@ -186,6 +186,7 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
     pipelines->loop = options->loop;
     pipelines->tables = options->tables;
     pipelines->queues = options->queues;
+    pipelines->functions = options->functions;
     pipelines->store = weir_tables_store(options->tables);
     pipelines->metrics = options->metrics;
     pipelines->tables_post.run = tables_posted;

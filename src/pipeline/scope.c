@@ -40,6 +40,21 @@ const struct weir_queue *weir_scope_queue(
     return queue;
 }
 
+bool weir_scope_function(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name)
+{
+    for (size_t i = 0; i < scope->function_count; i++) {
+        if (weir_str_eq(name, weir_str_z(scope->function_names[i]))) {
+            return true;
+        }
+    }
+    const char *nearest = weir_str_nearest(name, scope->function_names, scope->function_count);
+    weir_conf_error(scope->diagnostics, at, "no function '%.*s' in this file%s%s%s",
+            WEIR_STR_ARG(name), nearest != NULL ? "; did you mean '" : "",
+            nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+    return false;
+}
+
 static bool is_identifier(struct weir_str name)
 {
     for (size_t i = 0; i < name.n; i++) {

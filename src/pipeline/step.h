@@ -25,6 +25,7 @@
 #include "conf/conf.h"
 #include "expr/expr.h"
 #include "expr/template.h"
+#include "function/function.h"
 #include "queue/queue.h"
 #include "table/table.h"
 #include "value/record.h"
@@ -60,6 +61,8 @@ struct weir_scope {
     size_t table_count;
     const char *const *queue_names; /* those that find_queue knows */
     size_t queue_count;
+    const char *const *function_names; /* all there are */
+    size_t function_count;
 };
 
 /* A table by name; NULL, with a warning at the node, when none is known. */
@@ -68,6 +71,10 @@ const struct weir_table *weir_scope_table(
 
 /* The same for a queue. */
 const struct weir_queue *weir_scope_queue(
+        const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name);
+
+/* Whether there is a function of that name; complains when there is none. */
+bool weir_scope_function(
         const struct weir_scope *scope, const struct weir_conf *at, struct weir_str name);
 
 /* The environment of the names so far, for compiling. Borrowed from the scope. */
@@ -277,6 +284,9 @@ struct weir_deferred {
 /* What the step has put off and now comes again; NULL: the event has not been here before. */
 const struct weir_deferred *weir_lane_deferred(
         const struct weir_lane *lane, const struct weir_step *step, struct weir_event event);
+
+/* The functions, to invoke one. NULL: there are none. */
+struct weir_functions *weir_lane_functions(const struct weir_lane *lane);
 
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);

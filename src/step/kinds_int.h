@@ -13,6 +13,7 @@ extern const struct weir_step_ops weir_step_debounce;
 extern const struct weir_step_ops weir_step_put;
 extern const struct weir_step_ops weir_step_project;
 extern const struct weir_step_ops weir_step_send;
+extern const struct weir_step_ops weir_step_invoke;
 extern const struct weir_step_ops weir_step_log;
 
 #endif

@@ -15,6 +15,7 @@ const struct weir_step_kinds *weir_step_kinds_all(void)
         &weir_step_put,
         &weir_step_project,
         &weir_step_send,
+        &weir_step_invoke,
         &weir_step_log,
     };
     static const struct weir_step_kinds kinds = { all, WEIR_COUNT(all) };

@@ -1,0 +1,341 @@
+/*
+ * invoke: a function gets the batch as Lambda's event source mappings hand it over, one
+ * invocation a batch; or, with `payload`, each event of it as one invocation after the other. It
+ * is asked before the batch is committed, so what it answers can be put, sent and so on by the
+ * steps that follow, in the same transaction. A function whose batch is not committed is asked
+ * again: at least once, as with Lambda.
+ */
+#include "base/mem.h"
+#include "step/kinds_int.h"
+#include "value/ddbjson.h"
+
+struct invoke_step {
+    struct weir_step base;
+    struct weir_str function;
+    bool report_failures;
+    struct weir_shape *payload; /* NULL: the records */
+    bool has_result;
+    size_t result; /* slot of the answer */
+    /* Only while it is checked. */
+    const struct weir_conf *payload_node;
+    struct weir_str result_name;
+};
+
+static const struct weir_option options[] = {
+    { "function", NULL, "the function to invoke", WEIR_OPTION_STRING,
+            offsetof(struct invoke_step, function), 0, 0 },
+    { "payload", "",
+            "what each event becomes, as JSON; the batch's records in Lambda's form when absent",
+            WEIR_OPTION_NODE, offsetof(struct invoke_step, payload_node), 0, 0 },
+    { "result", "", "the answer's name in the steps that follow; of a batch one event goes on then",
+            WEIR_OPTION_STRING, offsetof(struct invoke_step, result_name), 0, 0 },
+    { "report_failures", "false",
+            "the answer names the records that failed: batchItemFailures, as Lambda has it",
+            WEIR_OPTION_BOOL, offsetof(struct invoke_step, report_failures), 0, 0 },
+    { 0 },
+};
+
+static struct invoke_step *from_base(struct weir_step *step)
+{
+    weir_assert(step->ops == &weir_step_invoke);
+    return WEIR_CONTAINER(step, struct invoke_step, base);
+}
+
+static void check(struct weir_step *base, const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct invoke_step *step = from_base(base);
+    step->function = weir_arena_str(scope->arena, step->function);
+    weir_scope_function(scope, weir_conf_get(node, "function"), step->function);
+    uint64_t depends = 0;
+    if (step->payload_node != NULL) {
+        step->payload = weir_scope_shape(scope, step->payload_node);
+        depends = step->payload != NULL ? weir_scope_shape_depends(scope, step->payload) : 0;
+    }
+    if (step->payload != NULL && step->report_failures) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "report_failures"),
+                "with `payload` each event is an invocation of its own: there are no records to "
+                "report");
+    }
+    if (step->result_name.n > 0) {
+        step->has_result = true;
+        step->result =
+                weir_scope_add(scope, weir_conf_get(node, "result"), step->result_name, depends);
+    }
+}
+
+/* --- what is asked ------------------------------------------------------------------------- */
+
+/* The invocations of one batch, of the lane's memory. */
+struct work {
+    struct weir_lane *lane;
+    struct weir_invocation invocation;
+    size_t first; /* event that the invocation begins with */
+    size_t after; /* and that it ends before */
+    struct weir_events out;
+};
+
+/* The records of the events, each once, as many as an event may hold. Returns the first left out.
+ */
+static size_t write_records(const struct weir_events *in, struct weir_buf *buf)
+{
+    size_t i = 0;
+    weir_buf_z(buf, "{\"Records\":[");
+    for (; i < in->count; i++) {
+        if (i > 0 && in->all[i].record == in->all[i - 1].record) {
+            continue;
+        }
+        size_t before = buf->n;
+        weir_buf_z(buf, i > 0 ? "," : "");
+        weir_record_write(buf, in->all[i].record, WEIR_RECORD_LAMBDA);
+        if (i > 0 && buf->n + 2 > WEIR_FUNCTION_PAYLOAD_MAX) {
+            buf->n = before;
+            break;
+        }
+    }
+    weir_buf_z(buf, "]}");
+    return i;
+}
+
+static enum weir_rc write_payload(const struct invoke_step *step, struct weir_lane *lane,
+        struct weir_event event, struct weir_buf *buf, struct weir_err *err)
+{
+    struct weir_expr_frame frame = weir_lane_frame(lane, event);
+    struct weir_item_builder *builder = weir_item_begin(weir_lane_arena(lane));
+    struct weir_expr_value value;
+    struct weir_value made;
+    enum weir_rc rc = weir_shape_eval(step->payload, &frame, &value, err);
+    if (rc == WEIR_OK) {
+        rc = weir_expr_to_item(builder, &value, err);
+    }
+    if (rc == WEIR_OK) {
+        rc = weir_item_finish_value(builder, &made, err);
+    }
+    if (rc == WEIR_OK) {
+        weir_ddbjson_write_plain_value(buf, made);
+    }
+    return rc != WEIR_OK ? weir_fail_in(err, rc, "payload: ") : WEIR_OK;
+}
+
+static void invocation_done(struct weir_invocation *invocation)
+{
+    struct work *work = invocation->arg;
+    struct weir_arena *arena = weir_lane_arena(work->lane);
+    invocation->response = weir_arena_str(arena, invocation->response);
+    weir_lane_resume(work->lane);
+}
+
+/* Ask about the next events. False: there are none. */
+static bool ask(const struct invoke_step *step, struct work *work, const struct weir_events *in)
+{
+    struct weir_lane *lane = work->lane;
+    struct weir_buf buf;
+    weir_buf_init(&buf, 2 * WEIR_FUNCTION_PAYLOAD_MAX);
+    work->first = work->after;
+    while (step->payload != NULL && work->first < in->count) {
+        struct weir_err why;
+        if (write_payload(step, lane, in->all[work->first], &buf, &why) == WEIR_OK) {
+            break;
+        }
+        weir_lane_fail(lane, in->all[work->first], &why);
+        weir_buf_reset(&buf);
+        work->first++;
+    }
+    bool any = work->first < in->count;
+    work->after = work->first + 1;
+    if (any && step->payload == NULL) {
+        work->after = write_records(in, &buf);
+    }
+    if (any) {
+        work->invocation = (struct weir_invocation){
+            .function = step->function,
+            .payload = weir_arena_str(weir_lane_arena(lane), weir_buf_view(&buf)),
+            .done = invocation_done,
+            .arg = work,
+        };
+        weir_functions_invoke(weir_lane_functions(lane), &work->invocation);
+    }
+    weir_buf_fini(&buf);
+    return any;
+}
+
+static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
+        const struct weir_events *in, struct weir_events *out, struct weir_err *err)
+{
+    const struct invoke_step *step = from_base(base);
+    (void)out;
+    if (weir_lane_functions(lane) == NULL) {
+        weir_fail(err, WEIR_E_NOT_FOUND, "there are no functions here");
+        return WEIR_STEP_BLOCKED;
+    }
+    struct work *work = WEIR_ARENA_NEW(weir_lane_arena(lane), struct work);
+    work->lane = lane;
+    weir_lane_set_work(lane, base, work);
+    return ask(step, work, in) ? WEIR_STEP_PENDING : WEIR_STEP_DONE;
+}
+
+static void cancel(struct weir_step *base, struct weir_lane *lane)
+{
+    struct work *work = weir_lane_work(lane, base);
+    weir_functions_cancel(weir_lane_functions(lane), &work->invocation);
+}
+
+/* --- what is answered --------------------------------------------------------------------------
+ */
+
+/* The event of a sequence number; in->count: there is none. */
+static size_t find_event(const struct weir_events *in, struct weir_str sequence)
+{
+    struct weir_pos pos;
+    if (weir_sequence_parse(sequence, &pos, NULL) != WEIR_OK) {
+        return in->count;
+    }
+    size_t i = 0;
+    while (i < in->count && in->all[i].record->pos.seq != pos.seq) {
+        i++;
+    }
+    return i;
+}
+
+/*
+ * The first event that the answer says failed; in->count: none did. An answer that names a record
+ * which is not of the batch, or none where it should, fails the whole batch, as with Lambda.
+ */
+static enum weir_rc first_failed(const struct weir_events *in, const struct weir_expr_value *answer,
+        size_t *ret_first, struct weir_err *err)
+{
+    struct weir_expr_value failures = weir_expr_get(answer, WEIR_STR("batchItemFailures"));
+    *ret_first = in->count;
+    if (failures.kind == WEIR_EXPR_ABSENT || failures.kind == WEIR_EXPR_NULL) {
+        return WEIR_OK;
+    }
+    if (failures.kind != WEIR_EXPR_LIST) {
+        return weir_fail(err, WEIR_E_INVALID, "batchItemFailures is no list");
+    }
+    for (size_t i = 0; i < weir_expr_count(&failures); i++) {
+        struct weir_expr_value failure = weir_expr_at(&failures, i);
+        struct weir_expr_value id = weir_expr_get(&failure, WEIR_STR("itemIdentifier"));
+        size_t found = id.kind == WEIR_EXPR_STRING ? find_event(in, id.as.str) : in->count;
+        if (found == in->count) {
+            return weir_fail(err, WEIR_E_INVALID,
+                    "batchItemFailures[%zu].itemIdentifier is no sequence number of the batch", i);
+        }
+        *ret_first = found < *ret_first ? found : *ret_first;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_rc read_answer(const struct invoke_step *step, struct work *work,
+        struct weir_expr_value *ret_answer, struct weir_err *err)
+{
+    struct weir_arena *arena = weir_lane_arena(work->lane);
+    *ret_answer = weir_expr_null();
+    if ((!step->has_result && !step->report_failures) || work->invocation.response.n == 0) {
+        return WEIR_OK;
+    }
+    enum weir_rc rc = weir_expr_read_json(work->invocation.response, arena, ret_answer, err);
+    return rc != WEIR_OK ? weir_fail_in(err, rc, "the answer: ") : WEIR_OK;
+}
+
+static void add_event(const struct invoke_step *step, struct work *work, struct weir_event event,
+        const struct weir_expr_value *answer)
+{
+    if (step->has_result) {
+        event.slots = weir_event_copy_slots(work->lane, event);
+        event.slots[step->result] = *answer;
+        event.of_batch = step->payload == NULL;
+    }
+    weir_events_add(work->lane, &work->out, event);
+}
+
+/* Take in a good answer. Errors: it is not what it should be. */
+static enum weir_rc take_answer(const struct invoke_step *step, struct work *work,
+        const struct weir_events *in, struct weir_err *err)
+{
+    struct weir_expr_value answer;
+    size_t failed = in->count;
+    enum weir_rc rc = read_answer(step, work, &answer, err);
+    if (rc == WEIR_OK && step->report_failures) {
+        rc = first_failed(in, &answer, &failed, err);
+    }
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    size_t end = failed < work->after ? failed : work->after;
+    size_t first = step->has_result && end > work->first ? end - 1 : work->first;
+    for (size_t i = first; i < end; i++) {
+        add_event(step, work, in->all[i], &answer);
+    }
+    if (failed < in->count) {
+        weir_fail(err, WEIR_E_IO, "function %.*s says that the record failed",
+                WEIR_STR_ARG(step->function));
+        weir_lane_cut(work->lane, in->all[failed], err);
+    } else if (work->after < in->count && step->payload == NULL) {
+        struct weir_err none = { 0 }; /* more than an invocation may hold: the rest comes next */
+        weir_lane_cut(work->lane, in->all[work->after], &none);
+    }
+    return WEIR_OK;
+}
+
+/* What became of the invocation: OK, or a class of failure. */
+static enum weir_verdict judge(const struct invoke_step *step, struct work *work,
+        const struct weir_events *in, struct weir_err *err)
+{
+    const struct weir_invocation *invocation = &work->invocation;
+    *err = invocation->err;
+    switch (invocation->outcome) {
+    case WEIR_FUNCTION_OK:
+        return take_answer(step, work, in, err) == WEIR_OK ? WEIR_STEP_DONE : WEIR_STEP_RETRY;
+    case WEIR_FUNCTION_BLOCKED:
+        return WEIR_STEP_BLOCKED;
+    case WEIR_FUNCTION_FINAL:
+        for (size_t i = work->first; i < work->after; i++) {
+            weir_lane_fail(work->lane, in->all[i], err);
+        }
+        return WEIR_STEP_DONE;
+    case WEIR_FUNCTION_ERROR:
+    case WEIR_FUNCTION_RETRYABLE:
+        break;
+    }
+    weir_fail_in(err, WEIR_E_IO, "function %.*s: ", WEIR_STR_ARG(step->function));
+    return WEIR_STEP_RETRY;
+}
+
+static enum weir_verdict resume(struct weir_step *base, struct weir_lane *lane,
+        const struct weir_events *in, struct weir_events *out, struct weir_err *err)
+{
+    const struct invoke_step *step = from_base(base);
+    struct work *work = weir_lane_work(lane, base);
+    enum weir_verdict verdict = judge(step, work, in, err);
+    if (verdict == WEIR_STEP_DONE && step->payload != NULL && ask(step, work, in)) {
+        return WEIR_STEP_PENDING;
+    }
+    bool later = in->all[work->first].record != in->all[0].record;
+    if (verdict != WEIR_STEP_DONE && later && step->payload != NULL) {
+        /* The records before it are done, and are not asked about again. */
+        if (verdict == WEIR_STEP_BLOCKED) {
+            err->code = WEIR_OK;
+        }
+        weir_lane_cut(lane, in->all[work->first], err);
+        verdict = WEIR_STEP_DONE;
+    }
+    *out = work->out;
+    return verdict;
+}
+
+static void fini(struct weir_step *base)
+{
+    weir_shape_destroy(from_base(base)->payload);
+}
+
+const struct weir_step_ops weir_step_invoke = {
+    .name = "invoke",
+    .help = "A function gets the batch, or each event; what it answers can be used by later steps",
+    .options = options,
+    .size = sizeof(struct invoke_step),
+    .whole = true,
+    .check = check,
+    .run = run,
+    .resume = resume,
+    .cancel = cancel,
+    .fini = fini,
+};

@@ -1,0 +1,40 @@
+// Handlers of streams, for tests of the step invoke. What they get is kept in a file, a line a call.
+
+import { appendFileSync, existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const note = (value) => appendFileSync(process.env.CALLS, `${JSON.stringify(value)}\n`);
+const imageOf = ({ dynamodb }) => dynamodb.NewImage;
+
+// Fails while a file is there, or when a record says so.
+export async function handler(event, context) {
+  note({ event, id: context.awsRequestId });
+  if (existsSync(`${process.env.CALLS}.fail`) || event.Records?.some((r) => imageOf(r)?.poison)) {
+    throw new RangeError('this is poison');
+  }
+  return { count: event.Records?.length, ids: event.Records?.map((r) => imageOf(r).id.S) };
+}
+
+// Says which records failed.
+export async function reports(event) {
+  note({ event });
+  const failed = event.Records.filter((r) => imageOf(r)?.poison);
+  return { batchItemFailures: failed.map((r) => ({ itemIdentifier: r.dynamodb.SequenceNumber })) };
+}
+
+export async function wrongReport(event) {
+  note({ event });
+  return { batchItemFailures: [{ itemIdentifier: 'nobody' }] };
+}
+
+export async function doubles({ n }) {
+  note({ n });
+  return { twice: 2 * n };
+}
+
+export async function slow(event) {
+  note({ began: Date.now(), count: event.Records.length });
+  await sleep(30);
+  note({ ended: Date.now() });
+  return null;
+}
