@@ -196,7 +196,7 @@ WEIR_MUST_CHECK enum weir_rc weir_expr_to_item(struct weir_item_builder *builder
 
 /*
  * Read one plain JSON value: numbers become decimals, objects maps. Memory is the arena's; strings
- * may be borrowed from the text. Errors, with position: WEIR_E_INVALID, WEIR_E_LIMIT (nested
+ * may be borrowed from the text. Errors: with position, WEIR_E_INVALID and WEIR_E_LIMIT (nested
  * deeper than 64 levels).
  */
 WEIR_MUST_CHECK enum weir_rc weir_expr_read_json(struct weir_str text, struct weir_arena *arena,
