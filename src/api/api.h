@@ -51,6 +51,7 @@ struct weir_api_options {
     struct weir_queues *queues;
     struct weir_schedules *schedules;
     struct weir_functions *functions;
+    struct weir_outbox *outbox; /* for runs that nobody waits for */
     const struct weir_clock *clock;
     struct weir_metrics *metrics;       /* NULL: none */
     const struct weir_sigv4_keys *keys; /* NULL: no credentials */

@@ -13,9 +13,16 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "function/runs.h"
 #include "value/json.h"
 
-enum { ANSWER_MAX_BYTES = 16 << 20, JSON_DEPTH = 512, PAGE_MAX = 50, INVOKE_MAX = 6 * 1024 * 1024 };
+enum {
+    ANSWER_MAX_BYTES = 16 << 20,
+    JSON_DEPTH = 512,
+    PAGE_MAX = 50,
+    INVOKE_MAX = 6 * 1024 * 1024,
+    EVENT_MAX = 1024 * 1024
+};
 
 static const struct weir_str root = { "/2015-03-31/functions", 21 };
 
@@ -323,15 +330,16 @@ static bool is_json(struct weir_http_request *http, struct weir_err *err)
 }
 
 /* Whether the body can be an event; answers when it cannot. */
-static bool check_payload(struct weir_api *api, struct weir_http_request *http)
+static bool check_payload(struct weir_api *api, struct weir_http_request *http, bool event)
 {
     struct weir_err err = { 0 };
-    if (http->body.n > INVOKE_MAX) {
+    size_t most = event ? EVENT_MAX : INVOKE_MAX;
+    if (http->body.n > most) {
         respond_error(api, http, 413, "RequestTooLargeException",
                 weir_arena_printf(&http->arena,
-                        "%zu byte payload is too large for the RequestResponse invocation type "
-                        "(limit %d bytes)",
-                        http->body.n, INVOKE_MAX));
+                        "%zu byte payload is too large for the %s invocation type (limit %zu "
+                        "bytes)",
+                        http->body.n, event ? "Event" : "RequestResponse", most));
         return false;
     }
     if (http->body.n > 0 && !is_json(http, &err)) {
@@ -344,23 +352,9 @@ static bool check_payload(struct weir_api *api, struct weir_http_request *http)
     return true;
 }
 
-static void invoke(struct weir_api *api, struct weir_http_request *http, struct weir_str name)
+/* Invoke, and answer when it is over. */
+static void wait_for(struct weir_api *api, struct weir_http_request *http, struct weir_str name)
 {
-    struct weir_str type = weir_http_find(http, WEIR_STR("x-amz-invocation-type"));
-    if (!check_payload(api, http)) {
-        return;
-    }
-    if (weir_str_eq(type, WEIR_STR("DryRun"))) {
-        weir_http_respond(http, 204, NULL, 0, weir_str(NULL, 0));
-        return;
-    }
-    if (type.n > 0 && !weir_str_eq(type, WEIR_STR("RequestResponse"))) {
-        respond_error(api, http, 400, "InvalidParameterValueException",
-                weir_arena_printf(&http->arena,
-                        "X-Amz-Invocation-Type %.*s is not offered: RequestResponse and DryRun are",
-                        WEIR_STR_ARG(type)));
-        return;
-    }
     struct waiting *waiting = WEIR_ARENA_NEW(&http->arena, struct waiting);
     *waiting = (struct waiting){
         .api = api,
@@ -379,6 +373,100 @@ static void invoke(struct weir_api *api, struct weir_http_request *http, struct 
     http->owner = waiting;
     http->on_gone = client_gone;
     weir_functions_invoke(api->options.functions, &waiting->invocation);
+}
+
+/* --- runs that nobody waits for ------------------------------------------------------ */
+
+/* An event that is being kept. Lives in its transaction's arena. */
+struct keeping {
+    struct weir_api *api;
+    struct weir_http_request *http; /* NULL: the client is gone */
+    struct weir_txn *txn;
+    struct weir_str id;
+    struct weir_post post;
+};
+
+static void keeper_gone(struct weir_http_request *http)
+{
+    struct keeping *keeping = http->owner;
+    keeping->http = NULL; /* the event is kept all the same */
+}
+
+static void kept(struct weir_post *post)
+{
+    struct keeping *keeping = WEIR_CONTAINER(post, struct keeping, post);
+    struct weir_txn *txn = keeping->txn;
+    if (keeping->http != NULL && txn->rc == WEIR_OK) {
+        struct weir_http_header header = { WEIR_STR("x-amzn-RequestId"), keeping->id };
+        weir_http_respond(keeping->http, 202, &header, 1, weir_str(NULL, 0));
+    } else if (keeping->http != NULL) {
+        bool busy = txn->rc == WEIR_E_BUSY;
+        respond_error(keeping->api, keeping->http, busy ? 429 : weir_rc_http(txn->rc),
+                busy ? "TooManyRequestsException" : "ServiceException", weir_str_z(txn->err.msg));
+    }
+    weir_txn_destroy(txn);
+}
+
+static void keep_done(struct weir_txn *txn)
+{
+    struct keeping *keeping = txn->arg;
+    weir_loop_post(keeping->api->options.loop, &keeping->post);
+}
+
+/* Answer once the event is durable; the outbox does the rest. */
+static void keep(struct weir_api *api, struct weir_http_request *http,
+        const struct weir_function_model *model)
+{
+    struct weir_txn *txn = weir_txn_create();
+    struct keeping *keeping = WEIR_ARENA_NEW(&txn->arena, struct keeping);
+    *keeping = (struct keeping){ .api = api, .http = http, .txn = txn, .post = { .run = kept } };
+    keeping->id = weir_call_request_id(api, &txn->arena);
+    struct weir_function_run run = {
+        .model = model,
+        .payload = http->body,
+        .client_context = weir_http_find(http, WEIR_STR("x-amz-client-context")),
+        .id = keeping->id,
+    };
+    struct weir_intent intent = { 0 };
+    struct weir_err err = { 0 };
+    enum weir_rc rc = weir_function_run_intent(&run, &txn->arena, &intent, &err);
+    if (rc == WEIR_OK) {
+        rc = weir_outbox_add(api->options.outbox, txn, &intent, &err);
+    }
+    if (rc != WEIR_OK) {
+        respond_error(api, http, 413, "RequestTooLargeException", weir_str_z(err.msg));
+        weir_txn_destroy(txn);
+        return;
+    }
+    http->owner = keeping;
+    http->on_gone = keeper_gone;
+    txn->done = keep_done;
+    txn->arg = keeping;
+    weir_store_submit(weir_tables_store(api->options.tables), txn);
+}
+
+/* --- the three types ----------------------------------------------------------------- */
+
+static void invoke(struct weir_api *api, struct weir_http_request *http,
+        const struct weir_function_model *model)
+{
+    struct weir_str type = weir_http_find(http, WEIR_STR("x-amz-invocation-type"));
+    bool event = weir_str_eq(type, WEIR_STR("Event"));
+    if (!check_payload(api, http, event)) {
+        return;
+    }
+    if (event) {
+        keep(api, http, model);
+    } else if (weir_str_eq(type, WEIR_STR("DryRun"))) {
+        weir_http_respond(http, 204, NULL, 0, weir_str(NULL, 0));
+    } else if (type.n > 0 && !weir_str_eq(type, WEIR_STR("RequestResponse"))) {
+        respond_error(api, http, 400, "InvalidParameterValueException",
+                weir_arena_printf(&http->arena,
+                        "X-Amz-Invocation-Type must be RequestResponse, Event or DryRun, not %.*s",
+                        WEIR_STR_ARG(type)));
+    } else {
+        wait_for(api, http, model->name);
+    }
 }
 
 /* --- dispatch ------------------------------------------------------------------------ */
@@ -409,7 +497,7 @@ static void handle_function(
     } else if (model == NULL) {
         respond_not_found(api, http, name);
     } else if (invocation) {
-        invoke(api, http, name);
+        invoke(api, http, model);
     } else {
         get_function(api, http, model, configuration);
     }

@@ -6,6 +6,7 @@
 
 #include "config/config_int.h"
 #include "net/http_url.h"
+#include "outbox/outbox.h"
 
 enum { CONCURRENCY_MAX = 1000, QUEUE_MAX = 1000 * 1000, WHAT_BYTES = WEIR_FUNCTION_NAME_MAX + 32 };
 
@@ -17,6 +18,7 @@ struct function_options {
     const struct weir_conf *variables;
     struct weir_str url;
     const struct weir_conf *headers;
+    const struct weir_conf *on_failure;
     struct weir_str lambda;
     struct weir_str region;
     struct weir_str endpoint;
@@ -70,6 +72,8 @@ static const struct weir_option function_options[] = {
             CONCURRENCY_MAX },
     { "max_queue", "1000", "events that may wait for an instance", WEIR_OPTION_INTEGER,
             AT(max_queue), 0, QUEUE_MAX },
+    { "on_failure", "", "where events go that nobody waits for, and that cannot be dealt with",
+            WEIR_OPTION_NODE, AT(on_failure), 0, 0 },
     { "idle", "5m", "how long an instance is kept without events", WEIR_OPTION_DURATION,
             AT(idle_ms), 1, (uint64_t)365 * 24 * 3600 * 1000 },
     { "keep_warm", "0", "instances that are started with weir and kept", WEIR_OPTION_INTEGER,
@@ -511,6 +515,10 @@ static void read_lambda(struct reading *reading, const struct function_options *
                 "(!env AWS_SECRET_ACCESS_KEY)",
                 reading->what);
     }
+    if (options->secret_access_key.n > 0 && !at(reading, "secret_access_key")->secret) {
+        weir_conf_warn(diagnostics, at(reading, "secret_access_key"),
+                "a secret stands in the file: use !env NAME or !file PATH");
+    }
     if (options->endpoint.n > 0) {
         check_url(reading, "endpoint", options->endpoint);
     }
@@ -582,6 +590,41 @@ static bool check_kind(const struct reading *reading, const struct function_opti
     return true;
 }
 
+/* --- events that cannot be dealt with ------------------------------------------------ */
+
+struct failure_options {
+    struct weir_str queue;
+};
+
+static const struct weir_option failure_options[] = {
+    { "queue", NULL, "the queue that gets them", WEIR_OPTION_STRING,
+            offsetof(struct failure_options, queue), 0, 0 },
+    { 0 },
+};
+
+static void read_on_failure(struct reading *reading, const struct weir_conf *node)
+{
+    struct weir_config *config = reading->reader->config;
+    struct failure_options options = { 0 };
+    char what[WHAT_BYTES + 32];
+    snprintf(what, sizeof(what), "on_failure of %s", reading->what);
+    if (node == NULL || !weir_conf_options(reading->reader->diagnostics, node, what,
+                                failure_options, &options)) {
+        return;
+    }
+    reading->model->dead_letter = weir_arena_printf(
+            &config->arena, WEIR_DEAD_LETTER_QUEUE "%.*s", WEIR_STR_ARG(options.queue));
+    const char **names = weir_arena_zero(&config->arena, config->queue_count, sizeof(char *));
+    for (size_t i = 0; i < config->queue_count; i++) {
+        if (weir_str_eq(config->queues[i].name, options.queue)) {
+            return;
+        }
+        names[i] = weir_arena_str(&config->arena, config->queues[i].name).p;
+    }
+    weir_conf_unknown(reading->reader->diagnostics, weir_conf_get(node, "queue"), "queue", names,
+            config->queue_count);
+}
+
 /* --- the whole ----------------------------------------------------------------------- */
 
 static void read_function(const struct weir_config_reader *reader, const struct weir_conf *name,
@@ -609,6 +652,7 @@ static void read_function(const struct weir_config_reader *reader, const struct 
                 "%s: keep_warm must not be above concurrency (%zu)", reading.what,
                 model->concurrency);
     }
+    read_on_failure(&reading, options.on_failure);
     read_variables(&reading, options.variables);
     if (!check_kind(&reading, &options)) {
         return;

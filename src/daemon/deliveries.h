@@ -29,9 +29,6 @@ struct weir_deliveries_options {
     bool network;
 };
 
-/* What an intent's dead_letter begins with when the rest of it is a queue's name. */
-#define WEIR_DEAD_LETTER_QUEUE "queue:"
-
 /* Work begins when the loop runs. Errors: as weir_outbox_create, weir_http_client_create. */
 WEIR_MUST_CHECK enum weir_rc weir_deliveries_create(const struct weir_deliveries_options *options,
         struct weir_deliveries **ret_deliveries, struct weir_err *err);

@@ -10,6 +10,7 @@
 #include "base/logline.h"
 #include "base/mem.h"
 #include "daemon/deliveries.h"
+#include "function/runs.h"
 #include "outbox/http.h"
 #include "state/state.h"
 
@@ -18,6 +19,7 @@ enum { FUNCTIONS_GRACE_MS = 2000 }; /* between SIGTERM and SIGKILL, at the end *
 struct engine {
     struct weir_engine parts;
     struct weir_deliveries *deliveries;
+    struct weir_function_runs *runs;
     struct weir_loop_timer timers_timer;
     struct weir_post timers_post;
     struct weir_loop_timer queues_timer;
@@ -397,7 +399,11 @@ static enum weir_rc start_functions(
         options.access_key_id = config->server.credentials[0].access_key_id;
         options.secret_access_key = config->server.credentials[0].secret;
     }
-    return weir_functions_create(&options, &engine->parts.functions, err);
+    enum weir_rc rc = weir_functions_create(&options, &engine->parts.functions, err);
+    if (rc == WEIR_OK) {
+        engine->runs = weir_function_runs_create(engine->parts.outbox, engine->parts.functions);
+    }
+    return rc;
 }
 
 static enum weir_rc start_schedules(
@@ -562,6 +568,7 @@ void weir_engine_destroy(struct weir_engine *parts)
         weir_queues_on_change(parts->queues, NULL, NULL);
     }
     weir_pipelines_destroy(parts->pipelines);
+    weir_function_runs_destroy(engine->runs);
     weir_functions_destroy(parts->functions);
     weir_deliveries_finish(engine->deliveries);
     weir_loop_timer_fini(&engine->alarms_timer);

@@ -88,12 +88,13 @@ struct weir_function_model {
     size_t header_count;
     struct weir_http_signer signer; /* LAMBDA */
     uint64_t timeout_ms;
-    uint64_t init_timeout_ms; /* from the start to the first request for an event */
-    uint64_t idle_ms;         /* after which an idle instance beyond keep_warm is stopped */
-    uint64_t memory_bytes;    /* of an instance; 0: not limited */
-    size_t concurrency;       /* instances, or requests, at once: at least 1 */
-    size_t keep_warm;         /* instances kept also when idle, from the start on */
-    size_t max_queue;         /* invocations that may wait for an instance */
+    uint64_t init_timeout_ms;    /* from the start to the first request for an event */
+    uint64_t idle_ms;            /* after which an idle instance beyond keep_warm is stopped */
+    uint64_t memory_bytes;       /* of an instance; 0: not limited */
+    size_t concurrency;          /* instances, or requests, at once: at least 1 */
+    size_t keep_warm;            /* instances kept also when idle, from the start on */
+    struct weir_str dead_letter; /* of runs that nobody waits for (outbox/outbox.h); may be empty */
+    size_t max_queue;            /* invocations that may wait for an instance */
 };
 
 /* The name of a runtime as weir.yaml has it: "node". Static. */
@@ -184,7 +185,9 @@ struct weir_invocation {
     struct weir_str function;       /* borrowed during weir_functions_invoke */
     struct weir_str payload;        /* JSON; borrowed until done or cancel */
     struct weir_str client_context; /* as it came: base64; empty without one. Borrowed as payload */
-    bool want_log;                  /* log_tail is filled */
+    struct weir_str
+            id;    /* its request id, 36 characters; empty: one is made. Borrowed during invoke */
+    bool want_log; /* log_tail is filled */
     void (*done)(struct weir_invocation *invocation); /* required; once, never inside invoke */
     void *arg;
 

@@ -63,6 +63,7 @@ struct weir_function {
     struct weir_instance *instances;
     size_t instance_count;
     size_t starting_count;
+    size_t answered_count;
     size_t busy_count;          /* BUSY and ANSWERED, or calls */
     struct weir_instance *idle; /* the one that became idle last */
     size_t idle_count;
@@ -72,6 +73,8 @@ struct weir_function {
     size_t waiting_count;
     struct weir_post scale_post; /* instances are started after the loop has looked for requests */
     bool scale_posted;
+    struct weir_loop_timer patience_timer; /* runs while those that have answered are counted on */
+    bool patient;
     unsigned failures; /* in a row */
     bool resting;      /* in a back-off */
     struct weir_loop_timer rest_timer;

@@ -31,6 +31,7 @@ static void count(struct weir_function *function, enum weir_instance_state state
         function->starting_count += n;
     } else if (state == WEIR_INSTANCE_BUSY || state == WEIR_INSTANCE_ANSWERED) {
         function->busy_count += n;
+        function->answered_count += state == WEIR_INSTANCE_ANSWERED ? n : 0;
     }
 }
 

@@ -11,6 +11,7 @@
 enum {
     REST_FIRST_MS = 1000,
     REST_MAX_MS = 60 * 1000,
+    PATIENCE_MS = 10, /* how long an instance that has answered may take to ask for more */
     SECONDS_FIRST_US = 64,
     NS_PER_MS = 1000 * 1000,
     LOG_TEXT_BYTES = 512,
@@ -165,8 +166,11 @@ static enum weir_rc check_queue(const struct weir_function *function, struct wei
 
 /* --- instances ----------------------------------------------------------------------- */
 
-/* Whether one more is wanted, and allowed. */
-static bool wants_instance(const struct weir_function *function)
+/*
+ * Whether one more is wanted, and allowed. Instances that have just answered are about to ask for
+ * the next event; so they count, for as long as one is patient.
+ */
+static bool wants_instance(const struct weir_function *function, bool patient)
 {
     const struct weir_functions *functions = function->functions;
     if (functions->endpoint == NULL || functions->stopping || function->resting ||
@@ -174,17 +178,33 @@ static bool wants_instance(const struct weir_function *function)
             function->instance_count >= function->model->concurrency) {
         return false;
     }
-    return function->starting_count < function->waiting_count ||
-           living(function) < function->model->keep_warm;
+    size_t coming = function->starting_count + (patient ? function->answered_count : 0);
+    return coming < function->waiting_count || living(function) < function->model->keep_warm;
 }
 
-static void scale(struct weir_function *function)
+static void start_instances(struct weir_function *function, bool patient)
 {
-    while (wants_instance(function)) {
+    while (wants_instance(function, patient)) {
         struct weir_err err = { 0 };
         if (weir_instance_create(function, &err) != WEIR_OK) {
             weir_function_failed(function, err.msg);
         }
+    }
+}
+
+static void patience_over(struct weir_loop_timer *timer)
+{
+    struct weir_function *function = WEIR_CONTAINER(timer, struct weir_function, patience_timer);
+    function->patient = false;
+    start_instances(function, false);
+}
+
+static void scale(struct weir_function *function)
+{
+    start_instances(function, true);
+    if (!function->patient && wants_instance(function, false)) {
+        function->patient = true;
+        weir_loop_timer_start(&function->patience_timer, PATIENCE_MS);
     }
 }
 
@@ -300,7 +320,12 @@ void weir_functions_invoke(struct weir_functions *functions, struct weir_invocat
     invocation->response = weir_str(NULL, 0);
     invocation->log_tail = weir_str(NULL, 0);
     invocation->duration_us = 0;
-    weir_random_uuid(&functions->random, invocation->request_id);
+    if (invocation->id.n == WEIR_UUID_TEXT - 1) {
+        memcpy(invocation->request_id, invocation->id.p, invocation->id.n);
+        invocation->request_id[invocation->id.n] = '\0';
+    } else {
+        weir_random_uuid(&functions->random, invocation->request_id);
+    }
     if (function == NULL) {
         weir_fail(&invocation->err, WEIR_E_NOT_FOUND, "there is no function %.*s",
                 WEIR_STR_ARG(invocation->function));
@@ -443,6 +468,7 @@ enum weir_rc weir_functions_create(const struct weir_functions_options *options,
         function->last = &function->first;
         function->scale_post.run = scale_posted;
         weir_loop_timer_init(&function->rest_timer, options->loop, rest_over);
+        weir_loop_timer_init(&function->patience_timer, options->loop, patience_over);
         make_metrics(function);
         rc = make_script(function, err);
     }
@@ -520,6 +546,7 @@ void weir_functions_destroy(struct weir_functions *functions)
             weir_instance_destroy(function->instances);
         }
         weir_loop_timer_fini(&function->rest_timer);
+        weir_loop_timer_fini(&function->patience_timer);
         if (function->script >= 0) {
             close(function->script);
         }

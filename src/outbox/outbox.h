@@ -64,6 +64,9 @@ enum {
     WEIR_INTENT_PAYLOAD_MAX_BYTES = 8 * 1024 * 1024,
 };
 
+/* What an intent's dead_letter begins with when the rest of it is a queue's name. */
+#define WEIR_DEAD_LETTER_QUEUE "queue:"
+
 /* When to try again, and for how long. */
 struct weir_intent_retry {
     uint64_t retries; /* after the first attempt; UINT64_MAX: without end */
