@@ -10,6 +10,8 @@ const struct weir_cli_command *const weir_cli_commands[] = {
     &weir_cli_serve,
     &weir_cli_check,
     &weir_cli_test,
+    &weir_cli_run_pipeline,
+    &weir_cli_simulate,
     &weir_cli_status,
     &weir_cli_alarms,
     &weir_cli_tail,

@@ -88,8 +88,9 @@ enum weir_rc weir_cli_read_record(struct weir_str text, struct weir_arena *arena
 
 /* --- lines -------------------------------------------------------------- */
 
-/* Standard input, of which [start, end) is read but not yet handed out. */
+/* A file's lines, of which [start, end) is read but not yet handed out. */
 struct lines {
+    int file;
     char *p;
     size_t start;
     size_t end;
@@ -117,9 +118,12 @@ static void flush_if_idle(struct weir_buf *out)
     }
 }
 
+/* out: what is to be written before it waits; NULL: nothing. */
 static void fill(struct lines *lines, struct weir_buf *out)
 {
-    flush_if_idle(out);
+    if (out != NULL) {
+        flush_if_idle(out);
+    }
     if (lines->start > 0) {
         memmove(lines->p, lines->p + lines->start, lines->end - lines->start);
         lines->end -= lines->start;
@@ -129,7 +133,7 @@ static void fill(struct lines *lines, struct weir_buf *out)
         lines->capacity = 2 * lines->capacity + CHUNK_BYTES;
         lines->p = weir_realloc(lines->p, lines->capacity, 1);
     }
-    ssize_t got = read_some(STDIN_FILENO, lines->p + lines->end, CHUNK_BYTES);
+    ssize_t got = read_some(lines->file, lines->p + lines->end, CHUNK_BYTES);
     lines->failed = got < 0;
     lines->ended = got <= 0;
     lines->end += (size_t)(got > 0 ? got : 0);
@@ -198,7 +202,11 @@ static void answer_line(const struct weir_cli_answerer *answerer, struct weir_st
 
 enum weir_cli_exit weir_cli_answer_lines(const struct weir_cli_answerer *answerer)
 {
-    struct lines lines = { .p = weir_alloc(CHUNK_BYTES), .capacity = CHUNK_BYTES };
+    struct lines lines = {
+        .file = STDIN_FILENO,
+        .p = weir_alloc(CHUNK_BYTES),
+        .capacity = CHUNK_BYTES,
+    };
     struct weir_arena arena;
     struct weir_buf out;
     struct weir_str line = { 0 };
@@ -217,6 +225,23 @@ enum weir_cli_exit weir_cli_answer_lines(const struct weir_cli_answerer *answere
     weir_arena_fini(&arena);
     weir_free(lines.p);
     return lines.failed ? weir_cli_fail("cannot read standard input: %m") : WEIR_CLI_DONE;
+}
+
+bool weir_cli_each_line(
+        int file, bool (*each)(void *arg, struct weir_str line, bool too_long), void *arg)
+{
+    struct lines lines = {
+        .file = file,
+        .p = weir_alloc(CHUNK_BYTES),
+        .capacity = CHUNK_BYTES,
+    };
+    struct weir_str line = { 0 };
+    bool too_long = false;
+    while (next_line(&lines, NULL, &line, &too_long) && each(arg, line, too_long)) {
+        /* On to the next. */
+    }
+    weir_free(lines.p);
+    return !lines.failed;
 }
 
 enum weir_rc weir_cli_each_member(struct weir_json *json,

@@ -44,6 +44,13 @@ struct weir_cli_answerer {
 enum weir_cli_exit weir_cli_answer_lines(const struct weir_cli_answerer *answerer);
 
 /*
+ * Hand every line of a file to each, until it returns false. too_long: the line has more than
+ * WEIR_CLI_TEXT_MAX bytes, and is not complete. False: the file cannot be read (errno).
+ */
+bool weir_cli_each_line(
+        int file, bool (*each)(void *arg, struct weir_str line, bool too_long), void *arg);
+
+/*
  * Call each with every member of the object that is a line, json->text being the name, and the
  * token of the value, which it reads. Errors: WEIR_E_INVALID (not an object, what each says).
  */

@@ -84,6 +84,12 @@ enum weir_rc weir_queue_read_meta(
     return WEIR_OK;
 }
 
+bool weir_queues_is_new_message(const struct weir_change *change)
+{
+    return change->kind == WEIR_CHANGE_PUT && change->key.n == WEIR_QUEUE_KEY &&
+           change->key.p[0] == 'b';
+}
+
 /* --- messages ------------------------------------------------------------------------------ */
 
 size_t weir_message_bytes(const struct weir_message *message)

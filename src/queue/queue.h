@@ -280,6 +280,9 @@ struct weir_queue_settle {
 WEIR_MUST_CHECK enum weir_rc weir_queue_settle(struct weir_queues *queues,
         struct weir_queue_settle *settle, struct weir_txn *txn, struct weir_err *err);
 
+/* Whether a change in a queue's keyspace is a message that came into it. */
+bool weir_queues_is_new_message(const struct weir_change *change);
+
 /* --- looking: any thread ------------------------------------------------------------------ */
 
 /*

@@ -11,6 +11,7 @@ struct script_step;
 
 /* While a file is read. */
 struct script_reader {
+    const char *path; /* of the file */
     struct weir_diagnostics *diagnostics;
     struct weir_arena *arena; /* of the script */
     struct weir_time start;   /* of the test at hand, for times like +5s */
@@ -73,6 +74,9 @@ bool script_fail(struct script_run *run, const struct weir_conf *at, const char 
 bool script_item(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item);
 
+/* The path of a file that a test file names, relative to the latter. In the arena. */
+const char *script_path(struct weir_arena *arena, const char *script, struct weir_str name);
+
 /* A node as JSON, in the arena. */
 struct weir_str script_json(struct weir_arena *arena, const struct weir_conf *node);
 
@@ -105,7 +109,8 @@ extern const struct script_kind script_kind_update;
 extern const struct script_kind script_kind_delete;
 extern const struct script_kind script_kind_send;
 extern const struct script_kind script_kind_call;
-extern const struct script_kind script_kind_expect; /* expect.c */
+extern const struct script_kind script_kind_records; /* steps_records.c */
+extern const struct script_kind script_kind_expect;  /* expect.c */
 
 /* --- subjects.c: what an expectation can be about ------------------------------------------ */
 

@@ -1,7 +1,6 @@
 /* A test file: loading it, and running its tests. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "scenario/scenario.h"
@@ -17,6 +16,7 @@ static const struct script_kind *const kinds[] = {
     &script_kind_delete,
     &script_kind_send,
     &script_kind_call,
+    &script_kind_records,
     &script_kind_advance,
     &script_kind_at,
     &script_kind_expect,
@@ -119,15 +119,8 @@ static const struct weir_option file_options[] = {
 /* A path that is relative to the test file; NULL: no configuration is given, and none there. */
 static const char *config_path(struct weir_arena *arena, const char *script, struct weir_str given)
 {
-    const char *slash = strrchr(script, '/');
-    struct weir_str folder =
-            slash != NULL ? weir_str(script, (size_t)(slash - script) + 1) : (struct weir_str){ 0 };
-    if (given.n > 0 && given.p[0] == '/') {
-        folder.n = 0;
-    }
     struct weir_str name = given.n > 0 ? given : WEIR_STR("weir.yaml");
-    const char *path =
-            weir_arena_printf(arena, "%.*s%.*s", WEIR_STR_ARG(folder), WEIR_STR_ARG(name)).p;
+    const char *path = script_path(arena, script, name);
     if (given.n > 0) {
         return path;
     }
@@ -166,7 +159,11 @@ static enum weir_rc load(
         struct weir_script *script, struct weir_diagnostics *diagnostics, struct weir_err *err)
 {
     const struct weir_conf *root = NULL;
-    struct script_reader reader = { .diagnostics = diagnostics, .arena = &script->arena };
+    struct script_reader reader = {
+        .path = script->path,
+        .diagnostics = diagnostics,
+        .arena = &script->arena,
+    };
     struct weir_time start = { default_start_ms };
     struct file file = { 0 };
     enum weir_rc rc = weir_conf_load(&script->arena, script->path, diagnostics, &root, err);

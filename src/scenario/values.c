@@ -1,10 +1,22 @@
-/* From the YAML of a test file to items, times and JSON. */
+/* From the YAML of a test file to items, times, paths and JSON. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "scenario/scenario_int.h"
 #include "value/ddbjson.h"
 #include "value/json.h"
 
 enum { JSON_MAX_BYTES = 8 * 1024 * 1024, JSON_DEPTH = 64 };
+
+const char *script_path(struct weir_arena *arena, const char *script, struct weir_str name)
+{
+    const char *slash = strrchr(script, '/');
+    struct weir_str folder = { 0 };
+    if (slash != NULL && !weir_str_starts(name, WEIR_STR("/"))) {
+        folder = weir_str(script, (size_t)(slash - script) + 1);
+    }
+    return weir_arena_printf(arena, "%.*s%.*s", WEIR_STR_ARG(folder), WEIR_STR_ARG(name)).p;
+}
 
 struct weir_str script_json(struct weir_arena *arena, const struct weir_conf *node)
 {

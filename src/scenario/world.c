@@ -6,16 +6,19 @@
 #include "base/random.h"
 #include "scenario/faulty_files.h"
 #include "step/registry.h"
+#include "value/ddbjson.h"
+#include "value/json.h"
 
 enum {
     LINES_FIRST = 64,
     SEED = 1,
     ANSWER_WAIT_MS = 3600 * 1000,
+    STATUS_MAX_BYTES = 4 * 1024 * 1024,
 };
 
 struct world {
     struct weir_world parts;
-    const char *path; /* of the configuration; NULL: none */
+    struct weir_world_options options;
     struct weir_fs *fs;
     struct weir_api *api;
     struct weir_arena arena; /* of the log lines */
@@ -62,12 +65,16 @@ static void keep_line(void *arg, const struct weir_logline_event *event)
 static enum weir_rc load_config(
         struct world *world, struct weir_diagnostics *diagnostics, struct weir_err *err)
 {
-    if (world->path == NULL) {
+    const struct weir_world_options *options = &world->options;
+    if (options->config == NULL) {
         world->parts.config = weir_config_create();
         return WEIR_OK;
     }
-    return weir_config_load(
-            world->path, weir_step_kinds_all(), diagnostics, &world->parts.config, err);
+    enum weir_rc rc = weir_config_load(
+            options->config, weir_step_kinds_all(), diagnostics, &world->parts.config, err);
+    return rc == WEIR_OK && options->adjust != NULL
+                   ? options->adjust(options->arg, world->parts.config, err)
+                   : rc;
 }
 
 static enum weir_rc start(
@@ -129,7 +136,7 @@ enum weir_rc weir_world_create(const struct weir_world_options *options,
     weir_clock_virtual_init(&world->parts.clock, options->start);
     weir_random_repeat(SEED);
     weir_logline_listen(keep_line, world);
-    world->path = options->config;
+    world->options = *options;
     world->fs = weir_faulty_files_create();
     enum weir_rc rc = start(world, diagnostics, err);
     if (rc != WEIR_OK) {
@@ -196,6 +203,46 @@ enum weir_rc weir_world_next(
     bool due = weir_loop_next_due(world->engine->loop, &due_ms);
     *ret_passed_ms = due && due_ms < most_ms ? due_ms : most_ms;
     return weir_loop_advance(world->engine->loop, *ret_passed_ms, err);
+}
+
+/* Whether no pipeline has anything left to do. */
+static bool pipelines_are_idle(struct weir_world *world)
+{
+    struct weir_arena arena;
+    struct weir_buf json;
+    weir_arena_init(&arena);
+    weir_buf_init(&json, STATUS_MAX_BYTES);
+    weir_buf_z(&json, "{\"all\":");
+    weir_pipelines_status(world->engine->pipelines, &json);
+    weir_buf_byte(&json, '}');
+    struct weir_json reader;
+    struct weir_item status = { 0 };
+    weir_json_init(&reader, weir_buf_view(&json), &arena, WEIR_JSON_MAX_DEPTH);
+    enum weir_rc rc = weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &status, NULL);
+    weir_assert(rc == WEIR_OK);
+    struct weir_value all = weir_item_get(status, WEIR_STR("all"));
+    bool idle = true;
+    for (size_t i = 0; i < weir_value_count(all); i++) {
+        struct weir_item one = weir_value_map(weir_value_at(all, i));
+        idle = idle && weir_value_bool(weir_item_get(one, WEIR_STR("at_end")));
+    }
+    weir_buf_fini(&json);
+    weir_arena_fini(&arena);
+    return idle;
+}
+
+enum weir_rc weir_world_settle(
+        struct weir_world *world, uint64_t most_ms, bool *ret_idle, struct weir_err *err)
+{
+    enum weir_rc rc = weir_world_advance(world, 0, err);
+    *ret_idle = rc == WEIR_OK && pipelines_are_idle(world);
+    while (rc == WEIR_OK && !*ret_idle && most_ms > 0) {
+        uint64_t passed_ms = 0;
+        rc = weir_world_next(world, most_ms, &passed_ms, err);
+        most_ms -= passed_ms;
+        *ret_idle = rc == WEIR_OK && pipelines_are_idle(world);
+    }
+    return rc;
 }
 
 /* --- calls -------------------------------------------------------------------------------------

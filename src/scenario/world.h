@@ -41,6 +41,9 @@ enum weir_world_disk {
 struct weir_world_options {
     const char *config; /* path of weir.yaml; NULL: no tables, no pipelines */
     struct weir_time start;
+    /* Optional: change the configuration before each start. Errors: any; weir does not start. */
+    enum weir_rc (*adjust)(void *arg, struct weir_config *config, struct weir_err *err);
+    void *arg;
 };
 
 /* The parts are borrowed from the world, and change with a restart. */
@@ -73,6 +76,13 @@ WEIR_MUST_CHECK enum weir_rc weir_world_advance(
  */
 WEIR_MUST_CHECK enum weir_rc weir_world_next(
         struct weir_world *world, uint64_t most_ms, uint64_t *ret_passed_ms, struct weir_err *err);
+
+/*
+ * Let time pass until the pipelines have done all that they have to do, but for most_ms at most.
+ * ret_idle: whether they have. Errors: as weir_world_advance.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_world_settle(
+        struct weir_world *world, uint64_t most_ms, bool *ret_idle, struct weir_err *err);
 
 struct weir_time weir_world_now(const struct weir_world *world);
 

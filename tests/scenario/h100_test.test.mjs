@@ -181,6 +181,27 @@ test('a mistake in the configuration is told with its own place', async () => {
   assert.match(out, /broken\.yaml:1:\d+: error: .*kee/);
 });
 
+test('changes from a file, each at its time', async () => {
+  await write('weir.yaml', CONFIG);
+  await write('changes.jsonl', `{"new": {"id": "a", "total": 1}}
+{"new": {"id": "a", "total": 2}, "at": "2026-01-01T00:00:10Z"}
+
+{"eventName": "REMOVE", "dynamodb": {"Keys": {"id": {"S": "a"}}, "ApproximateCreationDateTime": 1767225620}}
+`);
+  await write('file.yaml', `tests:
+  file:
+    - records: { file: changes.jsonl, table: orders }
+    - expect: { stream: orders, records: [{ event: INSERT, at: +0s }, { event: MODIFY, at: +10s, old: { total: 1 } }, { event: REMOVE, at: +20s }] }
+    - expect: { table: copies, items: [{ id: a, total: 2 }] }
+`);
+  const { code, out, err } = await run('test', 'file.yaml');
+  assert.equal(code, 0, out + err);
+  await write('changes.jsonl', '{"new": {"id": "a"}}\n{"new": 5}\n');
+  assert.match((await run('test', 'file.yaml')).out, /file\.yaml:3:16: changes\.jsonl:2: expected an object/);
+  await write('file.yaml', 'tests:\n  file:\n    - records: { file: nowhere.jsonl }\n');
+  assert.match((await run('test', 'file.yaml')).err, /file\.yaml:3:24: error: cannot open nowhere\.jsonl/);
+});
+
 test('formats for programs, and running only some', async () => {
   await write('weir.yaml', CONFIG);
   await write('two.yaml', 'tests:\n  good one:\n    - advance: 1s\n  bad <one>:\n'

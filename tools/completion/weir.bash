@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check test status alarms tail dlq put get delete query scan invoke match eval explain schedule help version"
+    local commands="serve check test run simulate status alarms tail dlq put get delete query scan invoke match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -30,6 +30,8 @@ _weir() {
     serve) options="--config --listen --data --help" ;;
     check) options="--config --json --help" ;;
     test) options="--only --format --json --verbose --help" ;;
+    run) options="--config --format --ddb --help" ;;
+    simulate) options="--config --table --after --prices --speed --json --help" ;;
     status) options="--endpoint --json --lanes --help" ;;
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
@@ -50,7 +52,9 @@ _weir() {
         options="latest oldest"
     elif [[ ${COMP_WORDS[1]} == test && $before == --format ]]; then
         options="text tap junit json"
-    elif [[ ${COMP_WORDS[1]} == test && $word != -* ]]; then
+    elif [[ ${COMP_WORDS[1]} == run && $before == --format ]]; then
+        options="writes records lambda"
+    elif [[ ${COMP_WORDS[1]} == @(test|simulate) && $word != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
     elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then

@@ -1,0 +1,26 @@
+/*
+ * What a simulation's cost is counted with. The defaults are AWS's public list prices for
+ * us-east-1 in US dollars, without free tiers and discounts
+ * (aws.amazon.com/dynamodb/pricing/on-demand, /lambda/pricing, /sqs/pricing; as of 2025).
+ */
+#ifndef WEIR_CLI_PRICES_H
+#define WEIR_CLI_PRICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct weir_prices {
+    char currency[16];
+    double table_write;        /* a million write request units */
+    double queue_request;      /* a million requests to a queue */
+    double fifo_request;       /* a million requests to a FIFO queue */
+    double function_request;   /* a million runs of a function */
+    double function_gb_second; /* memory x duration of runs */
+    uint64_t run_ms;           /* how long a pipeline's batch would take as a function */
+    uint64_t run_bytes;        /* the memory that the function would have */
+};
+
+/* The defaults, or what a YAML file says. False: the file is wrong, and that was said. */
+bool weir_prices_load(const char *path, struct weir_prices *ret_prices);
+
+#endif
