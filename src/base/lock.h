@@ -18,6 +18,7 @@ enum weir_lock_class {
     WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
     WEIR_LOCK_QUEUES = 23,       /* queue/: the catalogue, and what queues tell their thread */
     WEIR_LOCK_TABLES = 24,       /* table/: the catalogue */
+    WEIR_LOCK_LETTERS = 25,      /* pipeline/: lines that are to be written */
     WEIR_LOCK_OUTBOX = 26,       /* outbox/: the lanes that got intents */
     WEIR_LOCK_WAIT = 27,         /* store/: someone who waits for a commit */
     WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */

@@ -174,6 +174,7 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
             .queue_count = config->queue_count,
             .function_names = function_names,
             .function_count = config->function_count,
+            .folder = reader->folder,
         };
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);

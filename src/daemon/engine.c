@@ -431,13 +431,15 @@ static enum weir_rc start_schedules(
 }
 
 static enum weir_rc start_pipelines(
-        struct engine *engine, struct weir_config *config, struct weir_err *err)
+        struct engine *engine, struct weir_config *config, bool simulates, struct weir_err *err)
 {
     struct weir_pipelines_options options = {
         .loop = engine->parts.loop,
         .tables = engine->parts.tables,
         .queues = engine->parts.queues,
         .functions = engine->parts.functions,
+        .outbox = engine->parts.outbox,
+        .simulates = simulates,
         .metrics = engine->parts.metrics,
     };
     engine->parts.pipelines = weir_pipelines_create(&options);
@@ -503,7 +505,7 @@ static enum weir_rc start(
         rc = start_schedules(engine, config, err);
     }
     if (rc == WEIR_OK) {
-        rc = start_pipelines(engine, config, err);
+        rc = start_pipelines(engine, config, options->clock != NULL, err);
     }
     return rc == WEIR_OK ? start_alarms(engine, config, err) : rc;
 }

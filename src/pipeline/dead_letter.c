@@ -1,8 +1,8 @@
 /*
- * Where dead letters go: a table or a queue of the user's. The letter is written by the
- * transaction that leaves the record out, so it is there exactly when the pipeline has gone on
- * without it; a record that came back from a letter is processed by the transaction that takes
- * the letter away.
+ * Where dead letters go: a table or a queue of the user's, a file, a server. The letter is written
+ * by the transaction that leaves the record out, so it is there exactly when the pipeline has gone
+ * on without it (a file is written just before, see letter_file.c); a record that came back from a
+ * letter is processed by the transaction that takes the letter away.
  *
  * A table's key is { pipeline: S, sequence: S }: letters of a pipeline stand in the order of the
  * changes they are about, and a letter that is written again replaces itself.
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "outbox/http.h"
 #include "pipeline/pipeline_int.h"
 #include "value/json.h"
 
@@ -71,7 +72,7 @@ static struct weir_str payload(struct weir_lane *lane, const struct weir_record 
     return text;
 }
 
-static struct weir_str condition_name(enum weir_condition condition)
+static struct weir_str condition_name(enum weir_letter_condition condition)
 {
     switch (condition) {
     case WEIR_CONDITION_RECORD:
@@ -84,7 +85,7 @@ static struct weir_str condition_name(enum weir_condition condition)
     return WEIR_STR("RecordRejected");
 }
 
-static struct weir_letter letter_of(struct weir_lane *lane, const struct queued *queued)
+struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *queued)
 {
     const struct weir_pipelines *all = lane->pipeline->all;
     const struct weir_record *record = &queued->record;
@@ -223,11 +224,40 @@ static enum weir_rc put_message(struct weir_lane *lane, struct queued *queued,
     return weir_lane_send(lane, event, queue, &message, NULL, err);
 }
 
+/* --- to a server --------------------------------------------------------------------------- */
+
+/* It is delivered until the server takes it, or refuses it for good. */
+static enum weir_rc put_intent(struct weir_lane *lane, struct queued *queued,
+        const struct weir_letter *letter, struct weir_err *err)
+{
+    const struct weir_pipeline_model *model = lane->pipeline->model;
+    struct weir_outbox_post post = {
+        .url = model->dead_letters,
+        .body = letter_json(lane, letter),
+    };
+    struct weir_intent intent = {
+        .order = queued->key,
+        .id = letter->request_id,
+        .retry = {
+            .retries = UINT64_MAX,
+            .backoff = { .pauses_ms = { 1000 }, .count = 1, .max_ms = 60 * 1000 },
+        },
+        .dead_letter = weir_arena_printf(&lane->arena, WEIR_DEAD_LETTER_QUEUE "%.*s",
+                WEIR_STR_ARG(model->undelivered)),
+        .causation = letter->event_id,
+        .hops = queued->hops,
+    };
+    enum weir_rc rc = weir_outbox_post_intent(&post, &lane->arena, &intent, err);
+    return rc == WEIR_OK
+                   ? weir_outbox_add(lane->pipeline->all->outbox, lane->batch.txn, &intent, err)
+                   : rc;
+}
+
 /* --- letters that come and go -------------------------------------------------------------- */
 
 static enum weir_rc put_letter(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
 {
-    struct weir_letter letter = letter_of(lane, queued);
+    struct weir_letter letter = weir_letter_of(lane, queued);
     switch (lane->pipeline->model->dead_letters_in) {
     case WEIR_LETTERS_NOWHERE:
         break;
@@ -235,6 +265,10 @@ static enum weir_rc put_letter(struct weir_lane *lane, struct queued *queued, st
         return put_item(lane, queued, &letter, err);
     case WEIR_LETTERS_QUEUE:
         return put_message(lane, queued, &letter, err);
+    case WEIR_LETTERS_FILE:
+        break; /* it was written before the batch came here */
+    case WEIR_LETTERS_HTTP:
+        return put_intent(lane, queued, &letter, err);
     }
     return WEIR_OK;
 }

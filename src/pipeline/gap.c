@@ -306,7 +306,8 @@ static void again_due(struct weir_loop_timer *timer)
     }
 }
 
-/* Write entry and letter. Without a place for letters the gap is told as long as weir runs. */
+/* Write entry and letter. Without a place that keeps letters the gap is told as long as weir runs.
+ */
 static void submit(struct gap *gap)
 {
     struct pipeline *pipeline = gap->pipeline;
@@ -317,7 +318,7 @@ static void submit(struct gap *gap)
     gap->txn->done = written;
     gap->txn->arg = gap;
     enum weir_rc rc = WEIR_OK;
-    if (pipeline->model->dead_letters.n > 0) {
+    if (weir_letters_are_kept(pipeline->model)) {
         put_entry(gap, gap->txn);
         rc = add_letter(gap, gap->txn, &gap->txn->err);
     }
@@ -514,7 +515,7 @@ static void forget(struct gap *gap)
 
 void weir_gaps_look_again(struct pipeline *pipeline)
 {
-    if (pipeline->stopped || pipeline->model->dead_letters.n == 0) {
+    if (pipeline->stopped || !weir_letters_are_kept(pipeline->model)) {
         return;
     }
     for (struct gap *gap = pipeline->gaps, *next = NULL; gap != NULL; gap = next) {

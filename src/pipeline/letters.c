@@ -160,6 +160,12 @@ static enum weir_rc walk_queue(struct walk *walk, struct weir_queues *queues,
 /* --- letters of a pipeline --------------------------------------------------------------------
  */
 
+bool weir_letters_are_kept(const struct weir_pipeline_model *model)
+{
+    return model->dead_letters_in == WEIR_LETTERS_TABLE ||
+           model->dead_letters_in == WEIR_LETTERS_QUEUE;
+}
+
 enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, struct weir_str name,
         struct pipeline **ret_pipeline, struct weir_err *err)
 {
@@ -167,7 +173,15 @@ enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, struct weir_str
     if (pipeline == NULL) {
         return weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'", WEIR_STR_ARG(name));
     }
-    if (pipeline->model->dead_letters.n == 0 || pipelines->stopping) {
+    const struct weir_pipeline_model *model = pipeline->model;
+    if (model->dead_letters.n > 0 && !weir_letters_are_kept(model)) {
+        return weir_fail(err, WEIR_E_INVALID, "the dead letters of pipeline '%.*s' %s",
+                WEIR_STR_ARG(name),
+                model->dead_letters_in == WEIR_LETTERS_FILE
+                        ? "are lines of a file, which weir does not read"
+                        : "were sent away");
+    }
+    if (model->dead_letters.n == 0 || pipelines->stopping) {
         return weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(name),
                 pipelines->stopping ? "does not run now"
                                     : "keeps no dead letters: it has no on_failure");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "outbox/http.h"
 #include "pipeline/pipeline_int.h"
 
 /* What `source:` may say. */
@@ -197,13 +198,19 @@ static void check_filter(
 struct failure_options {
     struct weir_str table;
     struct weir_str queue;
+    struct weir_str file;
+    struct weir_str http;
 };
 
 static const struct weir_option failure_options[] = {
     { "table", "", "the table that keeps them, with the key { pipeline: S, sequence: S }",
             WEIR_OPTION_STRING, offsetof(struct failure_options, table), 0, 0 },
-    { "queue", "", "the queue that gets them", WEIR_OPTION_STRING,
-            offsetof(struct failure_options, queue), 0, 0 },
+    { "queue", "", "the queue that gets them; beside http: those that the server refuses",
+            WEIR_OPTION_STRING, offsetof(struct failure_options, queue), 0, 0 },
+    { "file", "", "the file that they are appended to, one line of JSON each", WEIR_OPTION_STRING,
+            offsetof(struct failure_options, file), 0, 0 },
+    { "http", "", "the URL that they are POSTed to", WEIR_OPTION_STRING,
+            offsetof(struct failure_options, http), 0, 0 },
     { 0 },
 };
 
@@ -219,6 +226,25 @@ static void check_letters_table(
     }
 }
 
+static void check_letters_url(struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct failure_options *options, const struct weir_scope *scope)
+{
+    const struct weir_conf *at = weir_conf_get(node, "http");
+    struct weir_outbox_post post = { .url = options->http };
+    struct weir_intent intent = { 0 };
+    struct weir_err err = { 0 };
+    if (weir_outbox_post_intent(&post, &model->arena, &intent, &err) != WEIR_OK) {
+        weir_conf_error(scope->diagnostics, at, "%s", err.msg);
+    }
+    if (options->queue.n == 0) {
+        weir_conf_error(scope->diagnostics, node,
+                "letters that the server refuses need a place: add `queue: NAME` beside http");
+        return;
+    }
+    model->undelivered = weir_arena_str(&model->arena, options->queue);
+    weir_scope_queue(scope, weir_conf_get(node, "queue"), options->queue);
+}
+
 static void check_on_failure(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
@@ -226,18 +252,31 @@ static void check_on_failure(
     if (!weir_conf_options(scope->diagnostics, node, "on_failure", failure_options, &options)) {
         return;
     }
-    if ((options.table.n > 0) == (options.queue.n > 0)) {
+    bool queue = options.queue.n > 0 && options.http.n == 0;
+    if ((options.table.n > 0) + queue + (options.file.n > 0) + (options.http.n > 0) != 1) {
         weir_conf_error(scope->diagnostics, node,
-                "on_failure is one place: { table: NAME } or { queue: NAME }");
-    } else if (options.table.n > 0) {
-        model->dead_letters_in = WEIR_LETTERS_TABLE;
-        model->dead_letters = weir_arena_str(&model->arena, options.table);
-        check_letters_table(weir_conf_get(node, "table"), options.table, scope);
-    } else {
-        model->dead_letters_in = WEIR_LETTERS_QUEUE;
-        model->dead_letters = weir_arena_str(&model->arena, options.queue);
-        weir_scope_queue(scope, weir_conf_get(node, "queue"), options.queue);
+                "on_failure is one place: { queue: NAME }, { table: NAME }, { file: PATH } or "
+                "{ http: URL, queue: NAME }");
+        return;
     }
+    struct weir_str name = queue ? options.queue : options.table;
+    if (options.table.n > 0) {
+        model->dead_letters_in = WEIR_LETTERS_TABLE;
+        check_letters_table(weir_conf_get(node, "table"), options.table, scope);
+    } else if (queue) {
+        model->dead_letters_in = WEIR_LETTERS_QUEUE;
+        weir_scope_queue(scope, weir_conf_get(node, "queue"), options.queue);
+    } else if (options.file.n > 0) {
+        model->dead_letters_in = WEIR_LETTERS_FILE;
+        struct weir_str folder = options.file.p[0] == '/' ? WEIR_STR("") : scope->folder;
+        name = weir_arena_printf(
+                &model->arena, "%.*s%.*s", WEIR_STR_ARG(folder), WEIR_STR_ARG(options.file));
+    } else {
+        model->dead_letters_in = WEIR_LETTERS_HTTP;
+        name = options.http;
+        check_letters_url(model, node, &options, scope);
+    }
+    model->dead_letters = weir_arena_str(&model->arena, name);
 }
 
 /* --- retries ------------------------------------------------------------------------------ */
@@ -415,7 +454,7 @@ static const struct weir_option pipeline_options[] = {
             offsetof(struct pipeline_options, steps), 0, 0 },
     { "retry", "", "what is done when a step's target fails", WEIR_OPTION_NODE,
             offsetof(struct pipeline_options, retry), 0, 0 },
-    { "on_failure", "", "where records go that cannot be processed: a table or a queue",
+    { "on_failure", "", "where records go that cannot be processed: a queue, table, file or URL",
             WEIR_OPTION_NODE, offsetof(struct pipeline_options, on_failure), 0, 0 },
     { 0 },
 };

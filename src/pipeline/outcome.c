@@ -89,6 +89,9 @@ static enum weir_rc finish_steps(struct weir_lane *lane, struct weir_err *err)
 void weir_lane_submit(struct weir_lane *lane)
 {
     struct weir_err err = { 0 };
+    if (weir_letter_file_write(lane)) {
+        return; /* and comes here again */
+    }
     enum weir_rc rc = finish_steps(lane, &err);
     if (rc == WEIR_OK) {
         rc = settle_records(lane, &err);

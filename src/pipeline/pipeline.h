@@ -84,6 +84,8 @@ enum weir_letters_place {
     WEIR_LETTERS_NOWHERE, /* they are logged */
     WEIR_LETTERS_TABLE,
     WEIR_LETTERS_QUEUE,
+    WEIR_LETTERS_FILE, /* lines of JSON */
+    WEIR_LETTERS_HTTP, /* POSTs */
 };
 
 /* A pipeline as weir.yaml defines it. Owns its memory; steps hold compiled expressions. */
@@ -102,7 +104,8 @@ struct weir_pipeline_model {
     struct weir_expr *when; /* NULL: none */
     struct weir_retry retry;
     enum weir_letters_place dead_letters_in;
-    struct weir_str dead_letters; /* the name of the place that keeps records that failed */
+    struct weir_str dead_letters; /* the place's name: of a table or queue, a path, a URL */
+    struct weir_str undelivered;  /* HTTP: the queue that gets what the server refuses */
     struct weir_step **steps;
     size_t step_count;
     bool whole;        /* a step gets the records of a batch all at once */
@@ -129,6 +132,8 @@ struct weir_pipelines_options {
     struct weir_tables *tables;
     struct weir_queues *queues;       /* whose thread is the loop's */
     struct weir_functions *functions; /* on the same loop; NULL: none */
+    struct weir_outbox *outbox;       /* for letters that are POSTed; NULL: none are */
+    bool simulates;                   /* letters for files are not written */
     struct weir_metrics *metrics;
 };
 

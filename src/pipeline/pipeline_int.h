@@ -35,7 +35,7 @@ struct weir_origin {
 };
 
 /* Why a record failed; names and meaning are those of AWS's on-failure records. */
-enum weir_condition {
+enum weir_letter_condition {
     WEIR_CONDITION_RECORD,  /* it cannot be processed, however often */
     WEIR_CONDITION_RETRIES, /* RetryAttemptsExhausted */
     WEIR_CONDITION_AGE,     /* RecordAgeExceeded */
@@ -53,9 +53,10 @@ struct queued {
     struct weir_time now;             /* what expressions call so */
     size_t first_step;                /* it has been through those before */
     uint8_t hops;
-    bool failed; /* a step could not process it: left out of the batch */
-    bool gone;   /* as failed: somebody else has dealt with what it came back from */
-    enum weir_condition condition;
+    bool failed;  /* a step could not process it: left out of the batch */
+    bool written; /* its letter stands in a file */
+    bool gone;    /* as failed: somebody else has dealt with what it came back from */
+    enum weir_letter_condition condition;
     unsigned attempts;    /* how often it was tried when it failed */
     struct weir_str step; /* that it failed at; empty: before the first one */
     struct weir_err err;
@@ -318,6 +319,9 @@ struct weir_pipelines {
     struct weir_tables *tables;
     struct weir_queues *queues;
     struct weir_functions *functions;
+    struct weir_outbox *outbox;
+    bool simulates;
+    struct weir_letter_writer *letter_writer; /* NULL: none was needed yet */
     struct weir_store *store;
     struct weir_metrics *metrics;
     struct pipeline *first;
@@ -353,6 +357,20 @@ WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
  */
 WEIR_MUST_CHECK enum weir_rc weir_letters_find(struct weir_pipelines *pipelines,
         struct weir_str name, struct pipeline **ret_pipeline, struct weir_err *err);
+
+/* letters.c: whether the pipeline's letters are where weir can read them: in a table or a queue. */
+bool weir_letters_are_kept(const struct weir_pipeline_model *model);
+
+/* dead_letter.c: the letter of a record that failed; its texts are the lane's arena's. */
+struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *queued);
+
+/*
+ * letter_file.c: begin to write the letters of the batch that go into a file; then the lane waits,
+ * and weir_lane_submit is called again. False: there are none to be written.
+ */
+bool weir_letter_file_write(struct weir_lane *lane);
+/* No lane may wait for it. NULL is fine. */
+void weir_letter_writer_destroy(struct weir_letter_writer *writer);
 
 /* dead_letter.c: a record that was one; its token is the letter's key, or its message's receipt. */
 extern const struct weir_origin weir_origin_letter;

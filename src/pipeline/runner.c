@@ -187,6 +187,8 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
     pipelines->tables = options->tables;
     pipelines->queues = options->queues;
     pipelines->functions = options->functions;
+    pipelines->outbox = options->outbox;
+    pipelines->simulates = options->simulates;
     pipelines->store = weir_tables_store(options->tables);
     pipelines->metrics = options->metrics;
     pipelines->tables_post.run = tables_posted;
@@ -235,6 +237,8 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
     if (pipeline->model->dead_letters.n > 0) {
         pipeline->letters_written = weir_metrics_counter(metrics,
                 "weir_pipeline_dead_letters_total", labels, "Records that became dead letters");
+    }
+    if (weir_letters_are_kept(pipeline->model)) {
         pipeline->letters = weir_metrics_gauge(metrics, "weir_pipeline_dead_letters", labels,
                 "Dead letters that are there now; of a queue, all its messages");
         pipeline->oldest_letter =
@@ -315,6 +319,7 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
         }
         weir_deferred_stop(p->deferred);
     }
+    weir_letter_writer_destroy(pipelines->letter_writer);
     pipelines->free_post.run = free_posted;
     weir_loop_post(pipelines->loop, &pipelines->free_post);
 }

@@ -198,8 +198,15 @@ static void write_status(struct pipeline *pipeline, bool lanes, struct weir_buf 
     write_lag(pipeline, &lag, buf);
     write_room(pipeline, buf);
     if (pipeline->model->dead_letters.n > 0) {
-        bool table = pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE;
-        weir_buf_printf(buf, ",\"dead_letters\":{\"%s\":", table ? "table" : "queue");
+        static const char *const places[] = {
+            [WEIR_LETTERS_NOWHERE] = "",
+            [WEIR_LETTERS_TABLE] = "table",
+            [WEIR_LETTERS_QUEUE] = "queue",
+            [WEIR_LETTERS_FILE] = "file",
+            [WEIR_LETTERS_HTTP] = "http",
+        };
+        weir_buf_printf(
+                buf, ",\"dead_letters\":{\"%s\":", places[pipeline->model->dead_letters_in]);
         weir_json_write_string(buf, pipeline->model->dead_letters);
         weir_buf_byte(buf, '}');
     }

@@ -63,6 +63,7 @@ struct weir_scope {
     size_t queue_count;
     const char *const *function_names; /* all there are */
     size_t function_count;
+    struct weir_str folder; /* of the file, with its last slash; empty: the working folder */
 };
 
 /* A table by name; NULL, with a warning at the node, when none is known. */

@@ -447,7 +447,7 @@ static void wrong_pipelines(void **state)
             "weir.yaml:5:22: error: table 'copies' has no stream: add `stream: "
             "new_and_old_images` to it\n"
             "weir.yaml:6:13: error: unknown step 'putt'; did you mean 'put'? (known: require, "
-            "let, map, each, put, project, send, invoke, log)\n"
+            "let, map, each, cooldown, debounce, put, project, send, invoke, log)\n"
             "weir.yaml:8:5: error: pipeline 'three' needs the option 'steps' (value): what is done "
             "with the records\n"
             "weir.yaml:8:13: error: source needs either `table`, a name, or `tables`, a list of "
