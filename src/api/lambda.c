@@ -314,10 +314,10 @@ static void client_gone(struct weir_http_request *http)
     weir_functions_cancel(waiting->api->options.functions, &waiting->invocation);
 }
 
-static bool is_json(struct weir_http_request *http, struct weir_err *err)
+static bool is_json(struct weir_str text, struct weir_arena *arena, struct weir_err *err)
 {
     struct weir_json json;
-    weir_json_init(&json, http->body, &http->arena, JSON_DEPTH);
+    weir_json_init(&json, text, arena, JSON_DEPTH);
     enum weir_json_token first = weir_json_next(&json);
     if (weir_json_skip(&json, first, err) != WEIR_OK) {
         return false;
@@ -342,7 +342,7 @@ static bool check_payload(struct weir_api *api, struct weir_http_request *http, 
                         http->body.n, event ? "Event" : "RequestResponse", most));
         return false;
     }
-    if (http->body.n > 0 && !is_json(http, &err)) {
+    if (http->body.n > 0 && !is_json(http->body, &http->arena, &err)) {
         respond_error(api, http, 400, "InvalidRequestContentException",
                 weir_arena_printf(&http->arena,
                         "Could not parse request body into json: %s, at byte %zu", err.msg,
@@ -352,8 +352,27 @@ static bool check_payload(struct weir_api *api, struct weir_http_request *http, 
     return true;
 }
 
+/* The client context, which comes in base64; answers when it is none. */
+static bool read_context(
+        struct weir_api *api, struct weir_http_request *http, struct weir_str *ret_context)
+{
+    struct weir_str text = weir_http_find(http, WEIR_STR("x-amz-client-context"));
+    struct weir_err err = { 0 };
+    if (text.n == 0) {
+        return true;
+    }
+    if (weir_base64_decode(&http->arena, text, true, ret_context, &err) == WEIR_OK &&
+            is_json(*ret_context, &http->arena, &err)) {
+        return true;
+    }
+    respond_error(api, http, 400, "InvalidRequestContentException",
+            WEIR_STR("Client context must be a valid Base64-encoded JSON object."));
+    return false;
+}
+
 /* Invoke, and answer when it is over. */
-static void wait_for(struct weir_api *api, struct weir_http_request *http, struct weir_str name)
+static void wait_for(struct weir_api *api, struct weir_http_request *http, struct weir_str name,
+        struct weir_str context)
 {
     struct waiting *waiting = WEIR_ARENA_NEW(&http->arena, struct waiting);
     *waiting = (struct waiting){
@@ -363,7 +382,7 @@ static void wait_for(struct weir_api *api, struct weir_http_request *http, struc
         .invocation = {
             .function = name,
             .payload = http->body,
-            .client_context = weir_http_find(http, WEIR_STR("x-amz-client-context")),
+            .client_context = context,
             .want_log = weir_str_eq(
                     weir_http_find(http, WEIR_STR("x-amz-log-type")), WEIR_STR("Tail")),
             .done = invoked,
@@ -415,7 +434,7 @@ static void keep_done(struct weir_txn *txn)
 
 /* Answer once the event is durable; the outbox does the rest. */
 static void keep(struct weir_api *api, struct weir_http_request *http,
-        const struct weir_function_model *model)
+        const struct weir_function_model *model, struct weir_str context)
 {
     struct weir_txn *txn = weir_txn_create();
     struct keeping *keeping = WEIR_ARENA_NEW(&txn->arena, struct keeping);
@@ -424,7 +443,7 @@ static void keep(struct weir_api *api, struct weir_http_request *http,
     struct weir_function_run run = {
         .model = model,
         .payload = http->body,
-        .client_context = weir_http_find(http, WEIR_STR("x-amz-client-context")),
+        .client_context = context,
         .id = keeping->id,
     };
     struct weir_intent intent = { 0 };
@@ -452,11 +471,12 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
 {
     struct weir_str type = weir_http_find(http, WEIR_STR("x-amz-invocation-type"));
     bool event = weir_str_eq(type, WEIR_STR("Event"));
-    if (!check_payload(api, http, event)) {
+    struct weir_str context = { 0 };
+    if (!check_payload(api, http, event) || !read_context(api, http, &context)) {
         return;
     }
     if (event) {
-        keep(api, http, model);
+        keep(api, http, model, context);
     } else if (weir_str_eq(type, WEIR_STR("DryRun"))) {
         weir_http_respond(http, 204, NULL, 0, weir_str(NULL, 0));
     } else if (type.n > 0 && !weir_str_eq(type, WEIR_STR("RequestResponse"))) {
@@ -465,7 +485,7 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
                         "X-Amz-Invocation-Type must be RequestResponse, Event or DryRun, not %.*s",
                         WEIR_STR_ARG(type)));
     } else {
-        wait_for(api, http, model->name);
+        wait_for(api, http, model->name, context);
     }
 }
 

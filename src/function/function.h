@@ -184,7 +184,7 @@ struct weir_invocation {
     /* The caller's. */
     struct weir_str function;       /* borrowed during weir_functions_invoke */
     struct weir_str payload;        /* JSON; borrowed until done or cancel */
-    struct weir_str client_context; /* as it came: base64; empty without one. Borrowed as payload */
+    struct weir_str client_context; /* JSON; empty without one. Borrowed as payload */
     struct weir_str
             id;    /* its request id, 36 characters; empty: one is made. Borrowed during invoke */
     bool want_log; /* log_tail is filled */

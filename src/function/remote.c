@@ -10,7 +10,13 @@
 #include "function/function_int.h"
 #include "value/json.h"
 
-enum { HEADERS_OWN = 4, NS_PER_US = 1000, CONNECT_TIMEOUT_MS = 5000, ERROR_BODY_BYTES = 1024 };
+enum {
+    HEADERS_OWN = 4,
+    NS_PER_US = 1000,
+    CONNECT_TIMEOUT_MS = 5000,
+    ERROR_BODY_BYTES = 1024,
+    CONTEXT_MAX_BYTES = 1 << 20
+};
 
 /* A call under way. */
 struct weir_remote_call {
@@ -152,6 +158,13 @@ static void on_done(struct weir_http_call *http)
 
 /* --- requests ------------------------------------------------------------------------ */
 
+/* As the API has it: in base64. */
+static struct weir_str encode(struct weir_str text, struct weir_buf *buf)
+{
+    weir_base64_encode(buf, text);
+    return weir_buf_view(buf);
+}
+
 static void add_header(
         struct weir_http_header *headers, size_t *count, const char *name, struct weir_str value)
 {
@@ -165,13 +178,16 @@ static void begin(struct weir_function *function, struct weir_invocation *invoca
     struct weir_http_header *headers =
             weir_alloc_zero(model->header_count + HEADERS_OWN, sizeof(*headers));
     size_t count = 0;
+    struct weir_buf context;
+    weir_buf_init(&context, CONTEXT_MAX_BYTES);
     add_header(headers, &count, "Content-Type", WEIR_STR("application/json"));
     if (model->runtime == WEIR_RUNTIME_LAMBDA) {
         if (invocation->want_log) {
             add_header(headers, &count, "X-Amz-Log-Type", WEIR_STR("Tail"));
         }
         if (invocation->client_context.n > 0) {
-            add_header(headers, &count, "X-Amz-Client-Context", invocation->client_context);
+            add_header(headers, &count, "X-Amz-Client-Context",
+                    encode(invocation->client_context, &context));
         }
     } else {
         add_header(headers, &count, "X-Request-Id", weir_str_z(invocation->request_id));
@@ -205,6 +221,7 @@ static void begin(struct weir_function *function, struct weir_invocation *invoca
     call->http.done = on_done;
     call->http.arg = call;
     weir_http_client_call(function->functions->client, &call->http);
+    weir_buf_fini(&context);
     weir_free(headers);
 }
 

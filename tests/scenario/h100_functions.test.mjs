@@ -78,6 +78,9 @@ test('no payload is an empty event; a client context arrives', { skip }, async (
   const ClientContext = Buffer.from(JSON.stringify({ custom: { a: 1 } })).toString('base64');
   const { context } = await result('echo', {}, { ClientContext });
   assert.deepEqual(context.clientContext, { custom: { a: 1 } });
+  for (const wrong of ['%%%', Buffer.from('{').toString('base64')]) {
+    await fails(invoke('echo', {}, { ClientContext: wrong }), 'InvalidRequestContentException', /^Client context must be/);
+  }
 });
 
 test('the log tail has what the handler wrote, between START and REPORT', { skip }, async () => {

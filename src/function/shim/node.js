@@ -203,7 +203,7 @@ class Invocation {
     const client = headers['lambda-runtime-client-context'];
     if (client) {
       try {
-        this.context.clientContext = JSON.parse(client.startsWith('{') ? client : Buffer.from(client, 'base64').toString());
+        this.context.clientContext = JSON.parse(client);
       } catch {
         this.context.clientContext = undefined; // not JSON: as good as absent, as in Lambda
       }

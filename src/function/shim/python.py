@@ -92,9 +92,6 @@ def read_client_context(text):
     if not text:
         return None
     try:
-        if not text.startswith("{"):
-            import base64
-            text = base64.b64decode(text).decode()
         return json.loads(text)
     except ValueError:
         return None
