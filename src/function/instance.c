@@ -107,7 +107,7 @@ static void fail_start(struct weir_instance *instance, const char *type, const s
     struct weir_function *function = instance->function;
     struct weir_invocation *invocation = weir_function_take(function);
     instance->invocation = invocation;
-    if (invocation != NULL && reported.p != NULL) {
+    if (invocation != NULL && reported.n > 0) {
         invocation->err = *err;
         finish(instance, WEIR_FUNCTION_ERROR, reported);
     } else {
@@ -274,7 +274,7 @@ void weir_instance_gives_up(struct weir_instance *instance, struct weir_str body
     weir_function_log(instance->function, WEIR_LOG_ERROR, "function.start_failed", instance->number,
             "", "%s", err.msg);
     kill_now(instance);
-    fail_start(instance, NULL, &err, body);
+    fail_start(instance, "Runtime.Unknown", &err, body);
 }
 
 /* --- its end ------------------------------------------------------------------------- */

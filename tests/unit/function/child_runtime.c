@@ -185,6 +185,10 @@ int child_runtime(const char *mode)
         ask("POST", "/init/error", "{\"errorType\":\"Bad\",\"errorMessage\":\"no handler\"}");
         return 1;
     }
+    if (strcmp(mode, "gives_up_mutely") == 0) {
+        ask("POST", "/init/error", "");
+        return 1;
+    }
     if (strcmp(mode, "misbehaves") == 0) {
         misbehave();
     } else if (strcmp(mode, "fails") == 0) {

@@ -236,6 +236,7 @@ static void errors_have_types_and_messages(void **state)
     struct asked asked = { 0 };
     add(&hosting, "fails");
     add(&hosting, "gives_up");
+    add(&hosting, "gives_up_mutely");
     add(&hosting, "exit");
     add(&hosting, "dies");
     add(&hosting, "hangs")->timeout_ms = 100;
@@ -248,6 +249,9 @@ static void errors_have_types_and_messages(void **state)
     ask(&hosting, &asked, "gives_up", "{}");
     assert_outcome(&asked, WEIR_FUNCTION_ERROR,
             "{\"errorType\":\"Bad\",\"errorMessage\":\"no handler\"}", "Bad: no handler");
+    ask(&hosting, &asked, "gives_up_mutely", "{}");
+    wait_for(&asked);
+    assert_non_null(strstr(asked.response, "{\"errorType\":\"Runtime.Unknown\""));
     const char *exits[][3] = { { "exit", "Runtime.ExitError",
                                        "Runtime exited with error: exit status 7" },
         { "dies", "Runtime.ExitError", "Runtime exited with error: exit status 9" },
