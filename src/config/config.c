@@ -8,6 +8,7 @@
 struct members {
     const struct weir_conf *tables;
     const struct weir_conf *queues;
+    const struct weir_conf *remotes;
     const struct weir_conf *functions;
     const struct weir_conf *schedules;
     const struct weir_conf *pipelines;
@@ -23,6 +24,7 @@ static const struct {
 } known[] = {
     { "tables", offsetof(struct members, tables) },
     { "queues", offsetof(struct members, queues) },
+    { "remotes", offsetof(struct members, remotes) },
     { "functions", offsetof(struct members, functions) },
     { "schedules", offsetof(struct members, schedules) },
     { "pipelines", offsetof(struct members, pipelines) },
@@ -33,7 +35,7 @@ static const struct {
 };
 
 /* Members that weir is meant to have; a file that uses one is not mistaken, only early. */
-static const char *const planned[] = { "buses", "rules", "channels", "routes", "waiters", "remotes",
+static const char *const planned[] = { "buses", "rules", "channels", "routes", "waiters",
     "defaults" };
 
 static void unknown_member(struct weir_diagnostics *diagnostics, const struct weir_conf *name)
@@ -62,7 +64,8 @@ static void read_members(const struct weir_conf *root, struct weir_diagnostics *
     if (root->kind != WEIR_CONF_MAP) {
         char shown[WEIR_CONF_SHOWN];
         weir_conf_error(diagnostics, root,
-                "the file must be a map of tables, queues, functions, schedules, pipelines, "
+                "the file must be a map of tables, queues, remotes, functions, schedules, "
+                "pipelines, "
                 "alarms, server, log and credentials, not %s",
                 weir_conf_show(root, shown));
         return;
@@ -152,6 +155,11 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
     for (size_t i = 0; i < config->function_count; i++) {
         function_names[i] = weir_arena_str(&config->arena, config->functions[i].name).p;
     }
+    const char **remote_names =
+            weir_arena_zero(&config->arena, config->remote_count, sizeof(char *));
+    for (size_t i = 0; i < config->remote_count; i++) {
+        remote_names[i] = weir_arena_str(&config->arena, config->remotes[i].name).p;
+    }
     for (size_t i = 0; i < node->count; i++) {
         const struct weir_conf *name = &node->names[i];
         if (name->broken || node->items[i].broken) {
@@ -175,6 +183,8 @@ static void read_pipelines(const struct weir_config_reader *reader, const struct
             .function_names = function_names,
             .function_count = config->function_count,
             .folder = reader->folder,
+            .remote_names = remote_names,
+            .remote_count = config->remote_count,
         };
         config->pipelines[config->pipeline_count++] =
                 weir_pipeline_model_create(name, at, reader->kinds, &scope);
@@ -225,6 +235,7 @@ static enum weir_rc finish(struct weir_config_reader *reader, const struct weir_
         weir_config_read_server(reader, members.server, members.log, members.credentials);
         weir_config_read_tables(reader, members.tables);
         weir_config_read_queues(reader, members.queues);
+        weir_config_read_remotes(reader, members.remotes);
         weir_config_read_functions(reader, members.functions);
         weir_config_read_schedules(reader, members.schedules);
         read_pipelines(reader, members.pipelines);

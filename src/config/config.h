@@ -16,6 +16,7 @@
 #include "function/function.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
+#include "remote/remote.h"
 #include "schedule/schedule.h"
 #include "table/table.h"
 
@@ -46,6 +47,8 @@ struct weir_config {
     size_t table_count;
     struct weir_queue *queues; /* definitions, without spaces and times */
     size_t queue_count;
+    struct weir_remote *remotes;
+    size_t remote_count;
     struct weir_function_model *functions;
     size_t function_count;
     struct weir_pipeline_model **pipelines; /* an element that was taken is NULL */

@@ -31,6 +31,10 @@ void weir_config_read_queues(
 void weir_config_read_functions(
         const struct weir_config_reader *reader, const struct weir_conf *functions);
 
+/* `remotes:`: every remote that has a name becomes one of the configuration, right or not. */
+void weir_config_read_remotes(
+        const struct weir_config_reader *reader, const struct weir_conf *remotes);
+
 /* `schedules:`; their targets are queues and functions that were read before. */
 void weir_config_read_schedules(
         const struct weir_config_reader *reader, const struct weir_conf *schedules);

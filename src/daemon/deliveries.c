@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "net/http_client.h"
 #include "outbox/http.h"
+#include "remote/sqs.h"
 #include "value/json.h"
 
 enum {
@@ -21,6 +22,7 @@ struct weir_deliveries {
     struct weir_outbox *outbox;
     struct weir_http_client *client; /* NULL: no network */
     struct weir_outbox_http *http;
+    struct weir_remote_sqs *sqs;
     struct weir_loop_timer timer;
     struct weir_post post;
     _Atomic bool woken;
@@ -220,6 +222,8 @@ static enum weir_rc start(struct weir_deliveries *deliveries, struct weir_err *e
     rc = weir_http_client_create(deliveries->options.loop, &client, &deliveries->client, err);
     if (rc == WEIR_OK) {
         deliveries->http = weir_outbox_http_create(deliveries->outbox, deliveries->client);
+        deliveries->sqs = weir_remote_sqs_create(deliveries->outbox, deliveries->client,
+                deliveries->options.remotes, deliveries->options.remote_count);
     }
     return rc;
 }
@@ -288,6 +292,7 @@ void weir_deliveries_finish(struct weir_deliveries *deliveries)
     deliveries->stopped = NULL;
     weir_http_client_destroy(WEIR_TAKE(deliveries->client));
     weir_outbox_http_destroy(WEIR_TAKE(deliveries->http));
+    weir_remote_sqs_destroy(WEIR_TAKE(deliveries->sqs));
     weir_outbox_destroy(WEIR_TAKE(deliveries->outbox));
     weir_loop_timer_fini(&deliveries->timer);
     weir_loop_timer_fini(&deliveries->stop_timer);

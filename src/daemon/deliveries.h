@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "outbox/outbox.h"
 #include "queue/queue.h"
+#include "remote/remote.h"
 #include "store/store.h"
 
 struct weir_deliveries;
@@ -26,6 +27,8 @@ struct weir_deliveries_options {
     struct weir_store *store;
     struct weir_queues *queues; /* for dead letters */
     struct weir_metrics *metrics;
+    const struct weir_remote *remotes; /* borrowed for the life of the deliveries */
+    size_t remote_count;
     bool network;
 };
 

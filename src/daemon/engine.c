@@ -376,6 +376,8 @@ static enum weir_rc start_deliveries(
         .queues = engine->parts.queues,
         .metrics = engine->parts.metrics,
         .network = options->clock == NULL,
+        .remotes = options->config->remotes,
+        .remote_count = options->config->remote_count,
     };
     enum weir_rc rc = weir_deliveries_create(&deliveries, &engine->deliveries, err);
     engine->parts.outbox = weir_deliveries_outbox(engine->deliveries);

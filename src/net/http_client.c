@@ -39,7 +39,8 @@ struct weir_http_transfer {
     struct weir_arena arena;
     CURL *easy;
     struct curl_slist *headers; /* of the request */
-    struct weir_http_url url;
+    struct weir_str url_text;   /* zero-terminated */
+    struct weir_http_url url;   /* of that */
     size_t header_capacity;
     size_t header_bytes;
     bool too_large;
@@ -441,7 +442,7 @@ static void set_request(struct weir_http_transfer *transfer)
     bool takes_body = call->body.n > 0 || weir_str_eq(method, WEIR_STR("POST")) ||
                       weir_str_eq(method, WEIR_STR("PUT")) ||
                       weir_str_eq(method, WEIR_STR("PATCH"));
-    curl_easy_setopt(easy, CURLOPT_URL, weir_arena_str(&transfer->arena, call->url).p);
+    curl_easy_setopt(easy, CURLOPT_URL, transfer->url_text.p);
     if (weir_str_eq(method, WEIR_STR("HEAD"))) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (takes_body) {
@@ -527,7 +528,8 @@ void weir_http_client_call(struct weir_http_client *client, struct weir_http_cal
         transfer->next->at = &transfer->next;
     }
     client->transfers = transfer;
-    call->rc = weir_http_url_parse(call->url, &transfer->url, &call->err);
+    transfer->url_text = weir_arena_str(&transfer->arena, call->url);
+    call->rc = weir_http_url_parse(transfer->url_text, &transfer->url, &call->err);
     if (call->rc == WEIR_OK) {
         call->rc = check_call(call, &call->err);
     }

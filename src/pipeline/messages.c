@@ -45,6 +45,22 @@ enum weir_rc weir_lane_send(struct weir_lane *lane, struct weir_event event,
     return weir_queue_send(lane->pipeline->all->queues, send, txn, err);
 }
 
+enum weir_rc weir_lane_intend(struct weir_lane *lane, struct weir_event event,
+        const struct weir_intent *intent, struct weir_err *err)
+{
+    const struct queued *queued = WEIR_CONTAINER(event.record, struct queued, record);
+    struct weir_outbox *outbox = lane->pipeline->all->outbox;
+    if (outbox == NULL) {
+        return weir_fail(err, WEIR_E_UNSUPPORTED, "nothing is delivered to the outside here");
+    }
+    char event_id[WEIR_EVENT_ID_TEXT];
+    weir_record_event_id(event.record, event_id);
+    struct weir_intent made = *intent;
+    made.causation = weir_str_z(event_id);
+    made.hops = (uint8_t)(queued->hops + 1);
+    return weir_outbox_add(outbox, lane->batch.txn, &made, err);
+}
+
 enum weir_rc weir_lane_settle_message(struct weir_lane *lane, struct queued *queued,
         const struct weir_queue *queue, struct weir_err *err)
 {

@@ -132,7 +132,7 @@ struct weir_pipelines_options {
     struct weir_tables *tables;
     struct weir_queues *queues;       /* whose thread is the loop's */
     struct weir_functions *functions; /* on the same loop; NULL: none */
-    struct weir_outbox *outbox;       /* for letters that are POSTed; NULL: none are */
+    struct weir_outbox *outbox;       /* likewise; NULL: what needs one fails */
     bool simulates;                   /* letters for files are not written */
     struct weir_metrics *metrics;
 };

@@ -319,7 +319,7 @@ struct weir_pipelines {
     struct weir_tables *tables;
     struct weir_queues *queues;
     struct weir_functions *functions;
-    struct weir_outbox *outbox;
+    struct weir_outbox *outbox; /* or NULL */
     bool simulates;
     struct weir_letter_writer *letter_writer; /* NULL: none was needed yet */
     struct weir_store *store;

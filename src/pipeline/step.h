@@ -26,6 +26,7 @@
 #include "expr/expr.h"
 #include "expr/template.h"
 #include "function/function.h"
+#include "outbox/outbox.h"
 #include "queue/queue.h"
 #include "table/table.h"
 #include "value/record.h"
@@ -64,6 +65,8 @@ struct weir_scope {
     const char *const *function_names; /* all there are */
     size_t function_count;
     struct weir_str folder; /* of the file, with its last slash; empty: the working folder */
+    const char *const *remote_names; /* of the configuration */
+    size_t remote_count;
 };
 
 /* A table by name; NULL, with a warning at the node, when none is known. */
@@ -288,6 +291,13 @@ const struct weir_deferred *weir_lane_deferred(
 
 /* The functions, to invoke one. NULL: there are none. */
 struct weir_functions *weir_lane_functions(const struct weir_lane *lane);
+
+/*
+ * Add an intent to the batch: it is delivered once the batch is committed. causation and hops are
+ * filled in; the rest is copied. Errors: as weir_outbox_add, all of them the event's fault.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_intend(struct weir_lane *lane, struct weir_event event,
+        const struct weir_intent *intent, struct weir_err *err);
 
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);

@@ -1,12 +1,15 @@
 /*
- * send: one message into a queue for every event, in the batch's transaction. Without `body` it is
- * the record as Lambda sees it. Into a FIFO queue, messages about one item stay in order, and what
- * a record makes is sent once, however often it is processed within five minutes.
+ * send: one message into a queue for every event, in the batch's transaction; into a remote queue
+ * from the outbox, once that is committed. Without `body` it is the record as Lambda sees it. Into
+ * a FIFO queue, messages about one item stay in order, and what a record makes is sent once,
+ * however often it is processed within five minutes.
  */
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/http_url.h"
+#include "remote/sqs.h"
 #include "step/kinds_int.h"
 #include "value/ddbjson.h"
 
@@ -17,7 +20,11 @@ struct attribute {
 
 struct send_step {
     struct weir_step base;
-    struct weir_str queue;
+    struct weir_str queue; /* empty: url */
+    struct weir_str url;   /* of a remote queue */
+    struct weir_str remote;
+    struct weir_str dead_letters; /* with url: a queue for what cannot be delivered, or empty */
+    uint64_t max_age_ms;          /* with url */
     uint64_t delay_ms;
     bool has_delay;
     struct weir_shape *body; /* NULL: the record */
@@ -33,8 +40,16 @@ struct send_step {
 };
 
 static const struct weir_option options[] = {
-    { "queue", NULL, "the queue to send to", WEIR_OPTION_STRING, offsetof(struct send_step, queue),
-            0, 0 },
+    { "queue", "", "the queue to send to", WEIR_OPTION_STRING, offsetof(struct send_step, queue), 0,
+            0 },
+    { "url", "", "a remote queue to send to instead", WEIR_OPTION_STRING,
+            offsetof(struct send_step, url), 0, 0 },
+    { "remote", "", "url: the remote that the queue belongs to", WEIR_OPTION_STRING,
+            offsetof(struct send_step, remote), 0, 0 },
+    { "dead_letters", "", "url: the queue for messages that cannot be delivered",
+            WEIR_OPTION_STRING, offsetof(struct send_step, dead_letters), 0, 0 },
+    { "max_age", "1d", "url: how long delivery is tried", WEIR_OPTION_DURATION,
+            offsetof(struct send_step, max_age_ms), 1000, (uint64_t)365 * 24 * 3600 * 1000 },
     { "body", "", "a text, or a map or list that is sent as JSON; the record when absent",
             WEIR_OPTION_NODE, offsetof(struct send_step, body_node), 0, 0 },
     { "group", "", "FIFO: the message's group; the item's key when absent", WEIR_OPTION_NODE,
@@ -106,16 +121,88 @@ static void check_kind(const struct send_step *step, const struct weir_queue *qu
     }
 }
 
-static void check(struct weir_step *base, const struct weir_conf *node, struct weir_scope *scope)
+/* Where it goes: a queue of this weir, by name. */
+static void check_local(
+        const struct send_step *step, const struct weir_conf *node, const struct weir_scope *scope)
 {
-    struct send_step *step = from_base(base);
-    step->queue = weir_arena_str(scope->arena, step->queue);
-    step->has_delay = weir_conf_get(node, "delay") != NULL;
+    static const char *const others[] = { "remote", "dead_letters", "max_age" };
+    for (size_t i = 0; i < WEIR_COUNT(others); i++) {
+        const struct weir_conf *other = weir_conf_get(node, others[i]);
+        if (other != NULL) {
+            weir_conf_error(scope->diagnostics, other,
+                    "%s goes with a url only: a queue of this weir has the message with the batch",
+                    others[i]);
+        }
+    }
     const struct weir_queue *queue =
             weir_scope_queue(scope, weir_conf_get(node, "queue"), step->queue);
     if (queue != NULL) {
         check_kind(step, queue, node, scope);
     }
+}
+
+static void check_remote_name(
+        const struct send_step *step, const struct weir_conf *node, const struct weir_scope *scope)
+{
+    for (size_t i = 0; i < scope->remote_count; i++) {
+        if (weir_str_eq(step->remote, weir_str_z(scope->remote_names[i]))) {
+            return;
+        }
+    }
+    const struct weir_conf *at = weir_conf_get(node, "remote");
+    if (at == NULL) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "url"),
+                "a remote queue needs a remote that signs for it: remote: NAME, one of `remotes`");
+    } else {
+        weir_conf_unknown(
+                scope->diagnostics, at, "remote", scope->remote_names, scope->remote_count);
+    }
+}
+
+/* Where it goes: a remote queue, by its URL. */
+static void check_remote(
+        struct send_step *step, const struct weir_conf *node, const struct weir_scope *scope)
+{
+    const struct weir_conf *at = weir_conf_get(node, "url");
+    struct weir_http_url url;
+    struct weir_err err;
+    step->url = weir_arena_str(scope->arena, step->url);
+    step->remote = weir_arena_str(scope->arena, step->remote);
+    step->dead_letters = weir_arena_str(scope->arena, step->dead_letters);
+    if (weir_http_url_parse(step->url, &url, &err) != WEIR_OK) {
+        weir_conf_error(scope->diagnostics, at, "%s", err.msg);
+        return;
+    }
+    check_remote_name(step, node, scope);
+    if (step->dead_letters.n > 0) {
+        weir_scope_queue(scope, weir_conf_get(node, "dead_letters"), step->dead_letters);
+    }
+    struct weir_queue queue = weir_queue_defaults(step->url);
+    queue.fifo = weir_remote_sqs_is_fifo(step->url);
+    check_kind(step, &queue, node, scope);
+}
+
+static void check_place(
+        struct send_step *step, const struct weir_conf *node, const struct weir_scope *scope)
+{
+    step->queue = weir_arena_str(scope->arena, step->queue);
+    bool local = weir_conf_get(node, "queue") != NULL;
+    bool remote = weir_conf_get(node, "url") != NULL;
+    if (local == remote) {
+        weir_conf_error(scope->diagnostics, node,
+                "send needs one of: queue (of this weir, by name) and url (of a remote one)");
+    } else if (local) {
+        check_local(step, node, scope);
+    } else {
+        check_remote(step, node, scope);
+    }
+}
+
+static void check(struct weir_step *base, const struct weir_conf *node, struct weir_scope *scope)
+{
+    struct send_step *step = from_base(base);
+    step->has_delay = weir_conf_get(node, "delay") != NULL;
+    check_place(step, node, scope);
     if (step->body_node != NULL) {
         step->body = weir_scope_shape(scope, step->body_node);
     }
@@ -292,17 +379,50 @@ static enum weir_rc make_ids(const struct send_step *step, struct weir_lane *lan
 /* --- running ------------------------------------------------------------------------------------
  */
 
+/* An intent to send a message to the remote queue, until it is there or too old. */
+static enum weir_rc intend(const struct send_step *step, struct weir_lane *lane,
+        struct weir_event event, size_t nth, const struct weir_message *message,
+        struct weir_err *err)
+{
+    struct weir_arena *arena = weir_lane_arena(lane);
+    const struct weir_remote_message what = {
+        .url = step->url,
+        .remote = step->remote,
+        .message = message,
+        .delay_ms = step->has_delay ? &step->delay_ms : NULL,
+    };
+    struct weir_intent intent = {
+        .id = default_dedup(step, lane, event, nth),
+        .retry = {
+            .retries = UINT64_MAX,
+            .backoff = { .pauses_ms = { 1000 }, .count = 1, .max_ms = 60 * 1000 },
+            .max_age_ms = step->max_age_ms,
+        },
+    };
+    if (step->dead_letters.n > 0) {
+        intent.dead_letter = weir_arena_printf(
+                arena, WEIR_DEAD_LETTER_QUEUE "%.*s", WEIR_STR_ARG(step->dead_letters));
+    }
+    enum weir_rc rc = weir_remote_message_intent(&what, arena, &intent, err);
+    return rc == WEIR_OK ? weir_lane_intend(lane, event, &intent, err) : rc;
+}
+
+/* queue: NULL for the remote one. */
 static enum weir_rc send_one(const struct send_step *step, struct weir_lane *lane,
         struct weir_event event, size_t nth, const struct weir_queue *queue, struct weir_err *err)
 {
     struct weir_expr_frame frame = weir_lane_frame(lane, event);
     struct weir_message message = { 0 };
+    bool fifo = queue != NULL ? queue->fifo : weir_remote_sqs_is_fifo(step->url);
     enum weir_rc rc = make_body(step, lane, event, &frame, &message.body, err);
     if (rc == WEIR_OK) {
         rc = make_attributes(step, lane, &frame, &message, err);
     }
     if (rc == WEIR_OK) {
-        rc = make_ids(step, lane, event, nth, &frame, queue->fifo, &message, err);
+        rc = make_ids(step, lane, event, nth, &frame, fifo, &message, err);
+    }
+    if (rc == WEIR_OK && queue == NULL) {
+        return intend(step, lane, event, nth, &message, err);
     }
     if (rc == WEIR_OK) {
         const uint64_t *delay_ms = step->has_delay ? &step->delay_ms : NULL;
@@ -316,7 +436,7 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
 {
     const struct send_step *step = from_base(base);
     const struct weir_queue *queue = NULL;
-    if (weir_lane_queue(lane, step->queue, &queue, err) != WEIR_OK) {
+    if (step->queue.n > 0 && weir_lane_queue(lane, step->queue, &queue, err) != WEIR_OK) {
         return WEIR_STEP_BLOCKED;
     }
     size_t nth = 0; /* message of its record; the events of one stand together */
@@ -326,7 +446,8 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
         nth = i > 0 && in->all[i - 1].record == event.record ? nth + 1 : 0;
         enum weir_rc rc = send_one(step, lane, event, nth, queue, &why);
         if (rc != WEIR_OK) {
-            weir_fail_in(&why, rc, "send to %.*s: ", WEIR_STR_ARG(step->queue));
+            weir_fail_in(&why, rc,
+                    "send to %.*s: ", WEIR_STR_ARG(step->queue.n > 0 ? step->queue : step->url));
             weir_lane_fail(lane, event, &why);
             continue;
         }

@@ -624,6 +624,43 @@ static void mistakes_in_alarms(void **state)
             "weir.yaml:5:41: error: unknown action 'post' (known: queue, http)\n");
 }
 
+static void remotes_are_checked(void **state)
+{
+    (void)state;
+    setenv("REMOTE_SECRET", "x", 1);
+    assert_said("tables: { things: { key: { id: S }, stream: new_image } }\n"
+                "queues: { q: {} }\n"
+                "remotes:\n"
+                "  a: { region: r, access_key_id: k, secret_access_key: !env REMOTE_SECRET }\n"
+                "  b: { region: r, access_key_id: k, secret_access_key: x }\n"
+                "pipelines:\n"
+                "  p:\n"
+                "    source: { table: things }\n"
+                "    steps:\n"
+                "      - { id: s1, send: { url: \"http://h/q\", remote: a } }\n"
+                "      - { id: s2, send: { url: \"http://h/q\", remote: c } }\n"
+                "      - { id: s3, send: { url: \"http://h/q\" } }\n"
+                "      - { id: s4, send: { url: h, remote: a } }\n"
+                "      - { id: s5, send: { queue: q, remote: a } }\n"
+                "      - { id: s6, send: { body: x } }\n"
+                "      - { id: s7, send: { url: \"http://h/q.fifo\", remote: a, delay: 1s } }\n",
+            "weir.yaml:5:56: warning: a secret stands in the file: use !env NAME or !file PATH\n"
+            "weir.yaml:11:54: error: unknown remote 'c' (known: a, b)\n"
+            "weir.yaml:12:32: error: a remote queue needs a remote that signs for it: remote: "
+            "NAME, "
+            "one of `remotes`\n"
+            "weir.yaml:13:32: error: cannot fetch \"h\": expected http:// or https://\n"
+            "weir.yaml:14:45: error: remote goes with a url only: a queue of this weir has the "
+            "message with the batch\n"
+            "weir.yaml:15:25: error: send needs one of: queue (of this weir, by name) and url (of "
+            "a "
+            "remote one)\n"
+            "weir.yaml:16:69: error: a FIFO queue takes no delay of single messages: give queue "
+            "'http://h/q.fifo' a `delay`\n");
+    assert_said("remotes: [a]\n",
+            "weir.yaml:1:10: error: remotes must be a map of names to remotes, not a list\n");
+}
+
 static void queues_of_alarms(void **state)
 {
     (void)state;
@@ -785,14 +822,14 @@ static void unknown_members(void **state)
     (void)state;
     assert_said("tabels: {}\nbuses: { q: {} }\nchannels:\n",
             "weir.yaml:1:1: error: unknown member 'tabels'; did you mean 'tables'? (known: "
-            "tables, queues, functions, schedules, pipelines, alarms, server, log, "
+            "tables, queues, remotes, functions, schedules, pipelines, alarms, server, log, "
             "credentials)\n"
             "weir.yaml:2:1: error: 'buses' is not available in this version of weir "
             "(" WEIR_VERSION ")\n"
             "weir.yaml:3:1: error: 'channels' is not available in this version of weir "
             "(" WEIR_VERSION ")\n");
     assert_said("- tables\n",
-            "weir.yaml:1:1: error: the file must be a map of tables, queues, "
+            "weir.yaml:1:1: error: the file must be a map of tables, queues, remotes, "
             "functions, schedules, pipelines, alarms, server, log and credentials, not a "
             "list\n");
 }
@@ -812,7 +849,8 @@ static void mistakes_of_all_parts_come_in_one_pass(void **state)
             "weir.yaml:4:3: error: 'orders' stands here twice: it is already at 3:3\n"
             "weir.yaml:5:54: error: environment variable NO_SUCH_VARIABLE is not set and has no "
             "default: set it, or write !env \"NO_SUCH_VARIABLE, default\"\n"
-            "weir.yaml:6:1: error: unknown member 'other' (known: tables, queues, functions, "
+            "weir.yaml:6:1: error: unknown member 'other' (known: tables, queues, remotes, "
+            "functions, "
             "schedules, pipelines, alarms, server, log, credentials)\n");
 }
 
@@ -894,6 +932,7 @@ int main(void)
         cmocka_unit_test(an_alarm_as_written),
         cmocka_unit_test(mistakes_in_alarms),
         cmocka_unit_test(metrics_of_alarms),
+        cmocka_unit_test(remotes_are_checked),
         cmocka_unit_test(queues_of_alarms),
         cmocka_unit_test(queues_are_read_whole),
         cmocka_unit_test(wrong_queues),

@@ -75,6 +75,7 @@ static void examples_of_the_reference_are_right(void **state)
 {
     (void)state;
     setenv("ORDERS_SECRET", "x", 1);
+    setenv("WAREHOUSE_SECRET", "x", 1);
     assert_true(check_page("docs/configuration.md") >= 10);
 }
 
