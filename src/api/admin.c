@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ROUTES = 9 };
+enum { ROUTES = 12 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -330,6 +330,11 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
         { WEIR_HTTP_POST, WEIR_STR("/v1/dead-letters/remove"), weir_admin_remove_letters,
                 options->pipelines, false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), weir_admin_redrive, options->pipelines, false },
+        { WEIR_HTTP_GET, WEIR_STR("/v1/timers"), weir_admin_timers, options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/timers/fire"), weir_admin_fire_timers, options->pipelines,
+                false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/timers/cancel"), weir_admin_cancel_timers,
+                options->pipelines, false },
     };
     memcpy(admin->routes, routes, sizeof(routes));
     return admin;

@@ -12,6 +12,8 @@
  *                                         there are more; with sequence=N: that one, whole
  *     POST /v1/redrive?pipeline=NAME[&FILTER...][&stale=true][&after=PLACE]  process them again
  *     POST /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them
+ *     GET /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: what steps have put off
+ *     POST /v1/timers/fire?pipeline=NAME&step=ID[&key=KEY]  it goes on now; /cancel: it never does
  *
  * FILTER: sequence, fingerprint, error (part of it), since, until (times of failure), key (DynamoDB
  * JSON).

@@ -27,4 +27,9 @@ void weir_admin_remove_letters(struct weir_http_request *request, void *arg);
 /* admin_schedules.c: a handler; arg is the struct weir_schedules. */
 void weir_admin_schedules(struct weir_http_request *request, void *arg);
 
+/* admin_timers.c: handlers; arg is the struct weir_pipelines. */
+void weir_admin_timers(struct weir_http_request *request, void *arg);
+void weir_admin_fire_timers(struct weir_http_request *request, void *arg);
+void weir_admin_cancel_timers(struct weir_http_request *request, void *arg);
+
 #endif

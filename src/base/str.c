@@ -111,7 +111,7 @@ const char *weir_str_nearest(struct weir_str s, const char *const *names, size_t
     }
     for (size_t i = 0; i < count; i++) {
         struct weir_str name = weir_str_z(names[i]);
-        if (name.n > NAME_MAX_COMPARED) {
+        if (name.n == 0 || name.n > NAME_MAX_COMPARED) {
             continue;
         }
         size_t distance = edit_distance(s, name);

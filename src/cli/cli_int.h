@@ -123,6 +123,7 @@ extern const struct weir_cli_command weir_cli_status;
 extern const struct weir_cli_command weir_cli_alarms;
 extern const struct weir_cli_command weir_cli_tail;
 extern const struct weir_cli_command weir_cli_dlq;
+extern const struct weir_cli_command weir_cli_timers;
 extern const struct weir_cli_command weir_cli_put;
 extern const struct weir_cli_command weir_cli_get;
 extern const struct weir_cli_command weir_cli_delete;

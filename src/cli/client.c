@@ -112,6 +112,22 @@ enum weir_cli_exit weir_cli_refused(int status, struct weir_str body)
     return WEIR_CLI_FAILED;
 }
 
+void weir_cli_add_parameter(struct weir_buf *query, const char *name, struct weir_str value)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    if (value.n == 0) {
+        return;
+    }
+    weir_buf_printf(query, "&%s=", name);
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] != '\0' && strchr(plain, value.p[i]) != NULL) {
+            weir_buf_byte(query, value.p[i]);
+        } else {
+            weir_buf_printf(query, "%%%02X", (unsigned char)value.p[i]);
+        }
+    }
+}
+
 enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
         const struct weir_cli_request *request, struct weir_http_reply *ret_reply)
 {

@@ -34,6 +34,9 @@ struct weir_cli_request {
     uint32_t timeout_ms; /* longest silence; 0: the client's */
 };
 
+/* Append `&name=value` to a path with a query, the value encoded; nothing when it is empty. */
+void weir_cli_add_parameter(struct weir_buf *path, const char *name, struct weir_str value);
+
 /*
  * Ask; credentials from the environment sign the request. Anything but an answer of status 200
  * is explained on standard error and gives another exit than WEIR_CLI_DONE. The reply is the

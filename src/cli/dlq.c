@@ -94,23 +94,6 @@ enum weir_cli_exit weir_cli_dlq_status(const struct weir_cli_dlq *dlq, struct we
 /* --- which letters ----------------------------------------------------------------------------
  */
 
-/* Append a parameter to a query, encoded; nothing when it is empty. */
-static void add_parameter(struct weir_buf *query, const char *name, struct weir_str value)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    if (value.n == 0) {
-        return;
-    }
-    weir_buf_printf(query, "&%s=", name);
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] != '\0' && strchr(plain, value.p[i]) != NULL) {
-            weir_buf_byte(query, value.p[i]);
-        } else {
-            weir_buf_printf(query, "%%%02X", (unsigned char)value.p[i]);
-        }
-    }
-}
-
 /* Two digits of a time that are at most that. */
 static bool two_digits(const char *at, unsigned least, unsigned most)
 {
@@ -150,7 +133,7 @@ static enum weir_cli_exit add_time(struct weir_buf *query, const char *name, con
         struct weir_time time = weir_clock_wall(weir_clock_system());
         time.ms -= (int64_t)value * unit_ms[unit - units];
         weir_time_format(time.ms > 0 ? time : (struct weir_time){ 0 }, formatted);
-        add_parameter(query, name, weir_str_z(formatted));
+        weir_cli_add_parameter(query, name, weir_str_z(formatted));
         return WEIR_CLI_DONE;
     }
     text.n -= text.n > 10 && text.p[text.n - 1] == 'Z';
@@ -160,7 +143,7 @@ static enum weir_cli_exit add_time(struct weir_buf *query, const char *name, con
                 name, given);
         return WEIR_CLI_USAGE;
     }
-    add_parameter(query, name, text);
+    weir_cli_add_parameter(query, name, text);
     return WEIR_CLI_DONE;
 }
 
@@ -177,7 +160,7 @@ static enum weir_cli_exit add_key(struct weir_buf *query, const struct weir_cli_
     enum weir_cli_exit code = weir_cli_read_item(call, "--key", call->key, &arena, &key);
     if (code == WEIR_CLI_DONE) {
         weir_ddbjson_write_item(&json, key);
-        add_parameter(query, "key", weir_buf_view(&json));
+        weir_cli_add_parameter(query, "key", weir_buf_view(&json));
     }
     weir_buf_fini(&json);
     weir_arena_fini(&arena);
@@ -189,9 +172,9 @@ static enum weir_cli_exit read_filter(struct weir_cli_dlq *dlq)
     const struct weir_cli_call *call = dlq->call;
     struct weir_buf query;
     weir_buf_init(&query, PATH_MAX_BYTES);
-    add_parameter(
+    weir_cli_add_parameter(
             &query, "fingerprint", weir_str_z(call->fingerprint != NULL ? call->fingerprint : ""));
-    add_parameter(&query, "error", weir_str_z(call->error != NULL ? call->error : ""));
+    weir_cli_add_parameter(&query, "error", weir_str_z(call->error != NULL ? call->error : ""));
     enum weir_cli_exit code = add_time(&query, "since", call->since);
     if (code == WEIR_CLI_DONE) {
         code = add_time(&query, "until", call->until);
@@ -263,12 +246,12 @@ enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
     weir_buf_init(&path, 2 * PATH_MAX_BYTES);
     weir_buf_printf(&path, "%s?", ask->path);
     if (ask->until.n > 0) { /* the first one counts */
-        add_parameter(&path, "until", ask->until);
+        weir_cli_add_parameter(&path, "until", ask->until);
     }
-    add_parameter(&path, "pipeline", dlq->pipeline);
-    add_parameter(&path, "sequence", ask->sequence);
+    weir_cli_add_parameter(&path, "pipeline", dlq->pipeline);
+    weir_cli_add_parameter(&path, "sequence", ask->sequence);
     weir_buf_str(&path, ask->filter);
-    add_parameter(&path, "after", ask->after);
+    weir_cli_add_parameter(&path, "after", ask->after);
     weir_buf_z(&path, ask->stale ? "&stale=true" : "");
     struct weir_cli_request request = {
         .path = weir_buf_view(&path), .post = ask->post, .on_data = take_data, .arg = ret_answer

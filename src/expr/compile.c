@@ -177,8 +177,9 @@ static void unknown_name(struct resolver *resolver, struct weir_node *node)
     char known[120] = "";
     size_t n = 0;
     for (size_t i = 0; i < resolver->env->count && n + 1 < sizeof(known); i++) {
-        int wrote = snprintf(
-                known + n, sizeof(known) - n, "%s%s", i > 0 ? ", " : "", resolver->env->names[i]);
+        const char *one = resolver->env->names[i];
+        const char *comma = n > 0 ? ", " : "";
+        int wrote = one[0] != '\0' ? snprintf(known + n, sizeof(known) - n, "%s%s", comma, one) : 0;
         n += wrote > 0 ? (size_t)wrote : 0;
     }
     fail(resolver, node->pos, "unknown variable '%.*s'; known are: %s", WEIR_STR_ARG(name),

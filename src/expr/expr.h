@@ -207,7 +207,8 @@ WEIR_MUST_CHECK enum weir_rc weir_expr_read_json(struct weir_str text, struct we
 /*
  * Names that expressions may use; slot i is names[i]. A name may have dots
  * (`a.b`): the longest that fits wins, the rest is field selection. `now` needs no
- * slot: it is the frame's. Borrowed while compiling only.
+ * slot: it is the frame's. A slot without a name ("") cannot be used. Borrowed while compiling
+ * only.
  */
 struct weir_expr_env {
     const char *const *names;

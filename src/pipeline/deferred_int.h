@@ -98,8 +98,9 @@ struct burst_end_op {
     struct weir_str pipeline;
     struct weir_str step;
     struct weir_str key;
-    struct weir_str due_key; /* the `d` entry that led here; empty: none did */
-    bool found;              /* what the last run did it to */
+    struct weir_str due_key;   /* the `d` entry that led here; empty: none did */
+    bool found;                /* the last run did it to a burst */
+    struct burst_end_op *next; /* the caller's */
 };
 
 /* Add an operation that ends a burst; its strings must live until the transaction is done. */
@@ -142,6 +143,10 @@ struct deferred {
 /* What a queued record stands for that the step has put off; NULL: it did not. */
 const struct weir_deferred *weir_queued_deferred(
         const struct pipeline *pipeline, const struct queued *queued, const struct weir_step *step);
+
+/* The pipeline that has the step; NULL: none does. */
+struct pipeline *weir_deferred_taker(
+        struct weir_pipelines *pipelines, const struct burst_name *name);
 
 struct deferred *weir_deferred_create(struct pipeline *pipeline);
 /* End its timer; the loop may still bring the outcome of a transaction. */

@@ -431,6 +431,22 @@ const struct weir_deferred *weir_lane_deferred(
     return weir_queued_deferred(lane->pipeline, queued, step);
 }
 
+struct pipeline *weir_deferred_taker(
+        struct weir_pipelines *pipelines, const struct burst_name *name)
+{
+    struct pipeline *pipeline = weir_pipeline_find(pipelines, name->pipeline);
+    if (pipeline == NULL) {
+        return NULL;
+    }
+    EACH_DEFERRING(pipeline->deferred, step)
+    {
+        if (weir_str_eq(step->id, name->step)) {
+            return pipeline;
+        }
+    }
+    return NULL;
+}
+
 /* --- looking -----------------------------------------------------------------------------------
  */
 

@@ -464,6 +464,7 @@ static void init_scope(struct weir_scope *scope, struct weir_arena *arena)
     static const char *const names[] = { "new", "old", "keys", "event", "item" };
     scope->arena = arena;
     scope->fan_outs = 0;
+    memset(scope->ended, 0, sizeof(scope->ended));
     for (scope->count = 0; scope->count < WEIR_SLOT_FIRST_FREE; scope->count++) {
         scope->names[scope->count] = names[scope->count];
         scope->depends[scope->count] = 0;

@@ -1,4 +1,5 @@
 /* Scopes: names of slots, and compiling what weir.yaml says against them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -94,6 +95,36 @@ size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, stru
     return slot;
 }
 
+void weir_scope_end_names(struct weir_scope *scope, size_t but)
+{
+    for (size_t i = WEIR_SLOT_ITEM; i < scope->count; i++) {
+        if (i != but && scope->names[i][0] != '\0') {
+            scope->ended[i] = scope->names[i];
+            scope->names[i] = "";
+            scope->fan_outs &= ~((uint64_t)1 << i);
+        }
+    }
+}
+
+/* Complain about an expression; about a name that has ended in particular. */
+static void complain(
+        const struct weir_scope *scope, const struct weir_conf *node, const struct weir_err *err)
+{
+    for (size_t i = 0; i < scope->count; i++) {
+        char unknown[sizeof(err->msg)];
+        snprintf(unknown, sizeof(unknown), "unknown variable '%s'",
+                scope->ended[i] != NULL ? scope->ended[i] : "");
+        if (scope->ended[i] != NULL && strncmp(err->msg, unknown, strlen(unknown)) == 0) {
+            weir_conf_error_in(scope->diagnostics, node, err->pos,
+                    "'%s' is not known here: behind a debounce, and behind a cooldown with "
+                    "`trailing`, there is the record only (new, old, keys, event)",
+                    scope->ended[i]);
+            return;
+        }
+    }
+    weir_conf_error_in(scope->diagnostics, node, err->pos, "%s", err->msg);
+}
+
 bool weir_fan_out_possible(const struct weir_expr_value *value)
 {
     return value->kind == WEIR_EXPR_LIST || value->kind == WEIR_EXPR_SET ||
@@ -128,7 +159,7 @@ struct weir_expr *weir_scope_expr(const struct weir_scope *scope, const struct w
         return NULL;
     }
     if (weir_expr_compile(&env, node->text, &expr, &err) != WEIR_OK) {
-        weir_conf_error_in(scope->diagnostics, node, err.pos, "%s", err.msg);
+        complain(scope, node, &err);
         return NULL;
     }
     return expr;
@@ -219,7 +250,7 @@ static bool compile_scalar(
     struct weir_expr_env env = weir_scope_env(scope);
     shape->kind = SHAPE_TEMPLATE;
     if (weir_template_compile(&env, node->text, &shape->template, &err) != WEIR_OK) {
-        weir_conf_error_in(scope->diagnostics, node, err.pos, "%s", err.msg);
+        complain(scope, node, &err);
         return false;
     }
     return true;

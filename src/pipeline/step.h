@@ -52,6 +52,7 @@ struct weir_scope {
     const char *names[WEIR_SLOTS_MAX];
     uint64_t depends[WEIR_SLOTS_MAX]; /* bit i: the slot's value is made from slot i */
     size_t count;
+    const char *ended[WEIR_SLOTS_MAX]; /* names that are not there any more; NULL: it is */
     uint64_t fan_outs; /* bit i: slot i is an element of an `each`: its step multiplies events */
     /* A table by name, from the configuration or the catalogue; NULL when none is known. */
     const struct weir_table *(*find_table)(void *arg, struct weir_str name);
@@ -91,6 +92,12 @@ struct weir_expr_env weir_scope_env(const struct weir_scope *scope);
  */
 size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, struct weir_str name,
         uint64_t depends);
+
+/*
+ * The names that `map`, `let` and the like have given are not there any more, but for that of one
+ * slot: what goes on behind a step is a record that comes anew.
+ */
+void weir_scope_end_names(struct weir_scope *scope, size_t but);
 
 /* Whether a value can be fanned out over, and its i-th element (a map's: the key). */
 bool weir_fan_out_possible(const struct weir_expr_value *value);

@@ -20,13 +20,6 @@ void weir_burst_check(
     options->slot = weir_scope_add(scope, as != NULL ? as : node, options->as, of_record);
 }
 
-void weir_burst_end_names(struct weir_scope *scope)
-{
-    for (size_t i = WEIR_SLOT_ITEM; i < scope->count; i++) {
-        scope->names[i] = "";
-    }
-}
-
 enum weir_rc weir_burst_key(const struct weir_burst_options *options, struct weir_lane *lane,
         struct weir_event event, struct weir_str *ret_key, struct weir_err *err)
 {

@@ -16,9 +16,6 @@ struct weir_burst_options {
 void weir_burst_check(
         struct weir_burst_options *options, const struct weir_conf *node, struct weir_scope *scope);
 
-/* Names that steps before gave are not there any more: what goes on is a record that comes anew. */
-void weir_burst_end_names(struct weir_scope *scope);
-
 /* The event's key, in the lane's arena. Errors: WEIR_E_INVALID, WEIR_E_LIMIT (the event's fault).
  */
 WEIR_MUST_CHECK enum weir_rc weir_burst_key(const struct weir_burst_options *options,

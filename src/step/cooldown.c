@@ -53,9 +53,7 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
     }
     weir_burst_check(&step->burst, node, scope);
     if (step->trailing) { /* what was held back comes from the store, with its record only */
-        const char *name = scope->names[step->burst.slot];
-        weir_burst_end_names(scope);
-        scope->names[step->burst.slot] = name;
+        weir_scope_end_names(scope, step->burst.slot);
     }
 }
 

@@ -49,9 +49,7 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
         step->max_wait_ms = WAITS_DEFAULT * period_max_ms;
     }
     weir_burst_check(&step->burst, node, scope);
-    const char *name = scope->names[step->burst.slot];
-    weir_burst_end_names(scope);
-    scope->names[step->burst.slot] = name;
+    weir_scope_end_names(scope, step->burst.slot);
 }
 
 static enum weir_rc put_off(struct debounce_step *step, struct weir_lane *lane,

@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check test run simulate status alarms tail dlq put get delete query scan invoke match eval explain schedule help version"
+    local commands="serve check test run simulate status alarms tail dlq timers put get delete query scan invoke match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -36,6 +36,7 @@ _weir() {
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
     dlq) options="--endpoint --fingerprint --error --since --until --key --group --limit --stale --yes --json --help" ;;
+    timers) options="--endpoint --limit --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
     get) options="--endpoint --ddb --json --help" ;;
     delete) options="--endpoint --ddb --json --help" ;;
@@ -59,6 +60,8 @@ _weir() {
         return
     elif [[ ${COMP_WORDS[1]} == dlq ]] && ((COMP_CWORD == 2)); then
         options="list show redrive skip purge"
+    elif [[ ${COMP_WORDS[1]} == timers ]] && ((COMP_CWORD == 2)); then
+        options="fire cancel"
     elif [[ ${COMP_WORDS[1]} == schedule ]] && ((COMP_CWORD == 2)); then
         options="list explain"
     fi

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "deferred_world.h"
+#include "pipeline/timers.h"
 
 #define TABLES                                                        \
     "tables:\n"                                                       \
@@ -214,6 +215,135 @@ static size_t count_items(struct world *world, const char *name)
     return count;
 }
 
+/* --- what an operator sees and does -------------------------------------------------------- */
+
+/* The states of what is put off, in order, each with key and count. */
+static const char *timers(struct world *world, const char *pipeline)
+{
+    struct weir_timers_wanted wanted = { .pipeline = weir_str_z(pipeline) };
+    struct weir_buf buf;
+    struct weir_err err;
+    weir_buf_init(&buf, 1 << 20);
+    must(weir_pipelines_timers(world->engine->pipelines, &wanted, &buf, &err), &err);
+    const char *text = weir_arena_str(&world->arena, weir_buf_view(&buf)).p;
+    weir_buf_fini(&buf);
+    return text;
+}
+
+struct told {
+    struct weir_timers_end end;
+    enum weir_rc rc;
+    bool called;
+};
+
+static void ended(struct weir_timers_end *end, enum weir_rc rc, const struct weir_err *err)
+{
+    struct told *told = WEIR_CONTAINER(end, struct told, end);
+    (void)err;
+    told->rc = rc;
+    told->called = true;
+}
+
+/* How many were ended; -1: refused. */
+static int end_timers(struct world *world, const char *step, const char *key, bool cancel)
+{
+    struct told told = { .end = {
+                                 .wanted = { WEIR_STR("analytics"), weir_str_z(step),
+                                         weir_str_z(key), 0 },
+                                 .cancel = cancel,
+                                 .ended = ended,
+                         } };
+    struct weir_err err;
+    if (weir_pipelines_end_timers(world->engine->pipelines, &told.end, &err) != WEIR_OK) {
+        assert_int_equal(err.code, WEIR_E_NOT_FOUND);
+        return -1;
+    }
+    assert_false(told.called);
+    advance(world, 0);
+    assert_true(told.called);
+    assert_int_equal(told.rc, WEIR_OK);
+    return (int)told.end.count;
+}
+
+static void an_operator_fires_and_cancels(void **state)
+{
+    (void)state;
+    struct world *world = world_create(keyed);
+    put_now(world, "recipes", "a1", 1);
+    put_now(world, "recipes", "b1", 2);
+    put_now(world, "recipes", "b2", 3);
+    put_now(world, "recipes", "c1", 4);
+    assert_string_equal(timers(world, ""),
+            "{\"timers\":[\n"
+            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"a\",\"count\":1,"
+            "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
+            "\"state\":\"pending\"},\n"
+            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"b\",\"count\":2,"
+            "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
+            "\"state\":\"pending\"},\n"
+            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"c\",\"count\":1,"
+            "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
+            "\"state\":\"pending\"}],\"more\":false}\n");
+    advance(world, 1000);
+    assert_int_equal(end_timers(world, "debounce", "b", false), 1);
+    assert_string_equal(noted(), "1000: b#2 2-3\n");
+    assert_int_equal(end_timers(world, "debounce", "c", true), 1);
+    assert_int_equal(end_timers(world, "debounce", "c", true), -1);
+    assert_int_equal(end_timers(world, "other", "", false), -1);
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "1000: b#2 2-3\n10001: a#1 1-1\n");
+    assert_string_equal(timers(world, "analytics"), "{\"timers\":[],\"more\":false}\n");
+    world_destroy(world);
+}
+
+static void what_runs_is_left_alone(void **state)
+{
+    (void)state;
+    struct world *world = world_create(keyed);
+    note_takes_ms = 20 * 1000;
+    put_now(world, "recipes", "a1", 1);
+    advance(world, 11 * 1000);
+    assert_non_null(strstr(timers(world, "analytics"), "\"state\":\"running\""));
+    assert_int_equal(end_timers(world, "debounce", "a", true), -1);
+    for (int i = 2; i < 10; i++) { /* in other lanes, most of them */
+        char id[16];
+        snprintf(id, sizeof(id), "a%d", i);
+        put_now(world, "recipes", id, i);
+    }
+    assert_int_equal(end_timers(world, "debounce", "a", false), 1);
+    assert_non_null(strstr(timers(world, "analytics"), "\"state\":\"ready\""));
+    assert_int_equal(end_timers(world, "debounce", "", true), 1);
+    assert_null(strstr(timers(world, "analytics"), "\"state\":\"ready\""));
+    advance(world, 8999);
+    assert_string_equal(noted(), "10001: a#1 1-1\n");
+    world_destroy(world);
+}
+
+static void what_has_no_taker_stays_until_it_has(void **state)
+{
+    (void)state;
+    struct world *world = world_create(plain);
+    put_now(world, "recipes", "a1", 1);
+    world_stop(world);
+    world->yaml = TABLES; /* without the pipeline */
+    world_start(world);
+    advance(world, 3600 * 1000);
+    assert_non_null(strstr(timers(world, ""), "\"state\":\"detached\""));
+    assert_int_equal(end_timers(world, "debounce", "", false), -1);
+    world_stop(world);
+    world->yaml = plain;
+    world_start(world);
+    advance(world, 10);
+    assert_int_equal(strlen(noted()) > 0, 1);
+    put_now(world, "recipes", "a1", 2);
+    world_stop(world);
+    world->yaml = TABLES;
+    world_start(world);
+    assert_int_equal(end_timers(world, "debounce", "", true), 1);
+    assert_string_equal(timers(world, ""), "{\"timers\":[],\"more\":false}\n");
+    world_destroy(world);
+}
+
 /* --- many keys ----------------------------------------------------------------------------------
  */
 
@@ -381,6 +511,9 @@ int main(void)
         cmocka_unit_test(a_crash_in_the_middle_of_the_run_repeats_it),
         cmocka_unit_test(a_run_that_fails_is_tried_again),
         cmocka_unit_test(a_run_that_is_given_up_is_a_letter),
+        cmocka_unit_test(an_operator_fires_and_cancels),
+        cmocka_unit_test(what_runs_is_left_alone),
+        cmocka_unit_test(what_has_no_taker_stays_until_it_has),
         cmocka_unit_test(many_keys_due_together_all_run),
         cmocka_unit_test(bursts_are_those_of_a_model),
     };
