@@ -384,10 +384,13 @@ static enum weir_rc start_deliveries(
     return rc;
 }
 
-static enum weir_rc start_functions(
-        struct engine *engine, const struct weir_config *config, struct weir_err *err)
+static enum weir_rc start_functions(struct engine *engine,
+        const struct weir_engine_options *engine_options, struct weir_err *err)
 {
+    const struct weir_config *config = engine_options->config;
     struct weir_functions_options options = {
+        .stand_in = engine_options->stand_in,
+        .stand_in_arg = engine_options->stand_in_arg,
         .loop = engine->parts.loop,
         .metrics = engine->parts.metrics,
         .models = config->functions,
@@ -501,7 +504,7 @@ static enum weir_rc start(
         rc = start_deliveries(engine, options, err);
     }
     if (rc == WEIR_OK) {
-        rc = start_functions(engine, config, err);
+        rc = start_functions(engine, options, err);
     }
     if (rc == WEIR_OK) {
         rc = start_schedules(engine, config, err);

@@ -40,6 +40,10 @@ struct weir_engine_options {
      * the data: the state is replayed from it.
      */
     struct weir_fs *fs;
+    /* Stands in for all functions, see struct weir_functions_options; NULL: they are real. */
+    struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
+            const struct weir_invocation *invocation);
+    void *stand_in_arg;
 };
 
 /* The parts, for those who put something around them. Borrowed from the engine. */

@@ -112,6 +112,25 @@ struct weir_function_event {
     struct weir_str text;   /* the line of output, or what happened */
 };
 
+struct weir_invocation;
+
+enum weir_function_outcome {
+    WEIR_FUNCTION_OK,
+    WEIR_FUNCTION_ERROR,     /* the handler failed: response is Lambda's error object */
+    WEIR_FUNCTION_BLOCKED,   /* not now: queue full, in a back-off, stopping, no such function */
+    WEIR_FUNCTION_RETRYABLE, /* time-out, crash, out of memory: response is the error object */
+    WEIR_FUNCTION_FINAL,     /* it cannot ever work: the payload is too large, or a url refused it,
+                                and then response is an error object */
+};
+
+/* What a stand-in does with an invocation. */
+struct weir_stand_in {
+    uint64_t takes_ms; /* longer than the function's time-out: RETRYABLE, at the time-out */
+    enum weir_function_outcome outcome;
+    struct weir_str response; /* JSON; copied. An error's is made of the message */
+    struct weir_str message;  /* unless OK; copied */
+};
+
 /* What the functions need of the process they live in. All borrowed for their life. */
 struct weir_functions_options {
     struct weir_loop *loop;
@@ -125,6 +144,13 @@ struct weir_functions_options {
     const char *program;               /* whose __exec starts instances; NULL: this program */
     void (*log)(void *arg, const struct weir_function_event *event); /* NULL: nobody listens */
     void *arg;
+    /*
+     * NULL, or stands in for all instances and endpoints (tests, simulations): says what becomes
+     * of an invocation at the moment at which an instance would get it. Then nothing is started.
+     */
+    struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
+            const struct weir_invocation *invocation);
+    void *stand_in_arg;
 };
 
 /*
@@ -169,15 +195,6 @@ void weir_functions_write_arn(
 void weir_functions_status(const struct weir_functions *functions, struct weir_buf *buf);
 
 /* --- invocations --------------------------------------------------------------------- */
-
-enum weir_function_outcome {
-    WEIR_FUNCTION_OK,
-    WEIR_FUNCTION_ERROR,     /* the handler failed: response is Lambda's error object */
-    WEIR_FUNCTION_BLOCKED,   /* not now: queue full, in a back-off, stopping, no such function */
-    WEIR_FUNCTION_RETRYABLE, /* time-out, crash, out of memory: response is the error object */
-    WEIR_FUNCTION_FINAL,     /* it cannot ever work: the payload is too large, or a url refused it,
-                                and then response is an error object */
-};
 
 /* One invocation. Embed it; it must stay where it is until done has run or it was cancelled. */
 struct weir_invocation {

@@ -11,10 +11,11 @@ enum { WEIR_FUNCTION_LINE_MAX = 16 * 1024 }; /* longer lines of output are cut i
 
 /* Where an invocation is. */
 enum weir_invocation_phase {
-    WEIR_INVOCATION_WAITING, /* in its function's queue; place: struct weir_function */
-    WEIR_INVOCATION_REMOTE,  /* somewhere else; place: struct weir_remote_call */
-    WEIR_INVOCATION_RUNNING, /* at an instance; place: struct weir_instance */
-    WEIR_INVOCATION_REFUSED, /* among those that are told soon */
+    WEIR_INVOCATION_WAITING,  /* in its function's queue; place: struct weir_function */
+    WEIR_INVOCATION_REMOTE,   /* somewhere else; place: struct weir_remote_call */
+    WEIR_INVOCATION_STAND_IN, /* at a stand-in; place: struct weir_stand_in_call */
+    WEIR_INVOCATION_RUNNING,  /* at an instance; place: struct weir_instance */
+    WEIR_INVOCATION_REFUSED,  /* among those that are told soon */
 };
 
 /*
@@ -67,8 +68,9 @@ struct weir_function {
     size_t busy_count;          /* BUSY and ANSWERED, or calls */
     struct weir_instance *idle; /* the one that became idle last */
     size_t idle_count;
-    struct weir_remote_call *calls; /* under way, of a function that runs elsewhere */
-    struct weir_invocation *first;  /* that wait */
+    struct weir_remote_call *calls;       /* under way, of a function that runs elsewhere */
+    struct weir_stand_in_call *stand_ins; /* under way */
+    struct weir_invocation *first;        /* that wait */
     struct weir_invocation **last;
     size_t waiting_count;
     struct weir_post scale_post; /* instances are started after the loop has looked for requests */
@@ -174,6 +176,13 @@ void weir_remote_cancel(struct weir_remote_call *call);
 /* End all calls: their invocations are BLOCKED. End them without telling anyone. */
 void weir_remote_stop(struct weir_function *function);
 void weir_remote_destroy(struct weir_function *function);
+
+/* --- stand_in.c: as remote.c ---------------------------------------------------------- */
+
+void weir_stand_in_serve(struct weir_function *function);
+void weir_stand_in_cancel(struct weir_stand_in_call *call);
+void weir_stand_in_stop(struct weir_function *function);
+void weir_stand_in_destroy(struct weir_function *function);
 
 /* --- runtime_api.c ------------------------------------------------------------------- */
 

@@ -357,7 +357,9 @@ void weir_functions_invoke(struct weir_functions *functions, struct weir_invocat
     function->last = &invocation->next;
     function->waiting_count++;
     weir_gauge_set(function->waiting, (int64_t)function->waiting_count);
-    if (weir_function_is_remote(function)) {
+    if (functions->options.stand_in != NULL) {
+        weir_stand_in_serve(function);
+    } else if (weir_function_is_remote(function)) {
         weir_remote_serve(function);
     } else {
         scale_soon(function);
@@ -390,6 +392,8 @@ void weir_functions_cancel(struct weir_functions *functions, struct weir_invocat
         weir_gauge_set(function->waiting, (int64_t)function->waiting_count);
     } else if (invocation->phase == WEIR_INVOCATION_REMOTE) {
         weir_remote_cancel(invocation->place);
+    } else if (invocation->phase == WEIR_INVOCATION_STAND_IN) {
+        weir_stand_in_cancel(invocation->place);
     } else {
         struct weir_instance *instance = invocation->place;
         instance->invocation = NULL;
@@ -524,6 +528,7 @@ void weir_functions_stop(
         struct weir_function *function = &functions->all[i];
         block_waiting(function, &err);
         weir_remote_stop(function);
+        weir_stand_in_stop(function);
         for (struct weir_instance *at = function->instances; at != NULL;) {
             struct weir_instance *next = at->next;
             weir_instance_stop(at, grace_ms);
@@ -542,6 +547,7 @@ void weir_functions_destroy(struct weir_functions *functions)
     for (size_t i = 0; i < functions->count; i++) {
         struct weir_function *function = &functions->all[i];
         weir_remote_destroy(function);
+        weir_stand_in_destroy(function);
         while (function->instances != NULL) {
             weir_instance_destroy(function->instances);
         }

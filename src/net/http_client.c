@@ -533,6 +533,10 @@ void weir_http_client_call(struct weir_http_client *client, struct weir_http_cal
     if (call->rc == WEIR_OK) {
         call->rc = check_call(call, &call->err);
     }
+    if (call->rc == WEIR_OK && weir_loop_is_virtual(client->loop)) {
+        call->rc = weir_fail(&call->err, WEIR_E_CLOSED, "nothing goes out to %.*s on virtual time",
+                WEIR_STR_ARG(call->url));
+    }
     if (call->rc != WEIR_OK) {
         weir_loop_timer_start(&client->refused, 0);
         return;

@@ -25,14 +25,14 @@ struct weir_loop {
 
 enum { CLOSE_ROUNDS_MAX = 64 };
 
-static bool is_virtual(const struct weir_loop *loop)
+bool weir_loop_is_virtual(const struct weir_loop *loop)
 {
     return loop->virtual_time.clock != NULL;
 }
 
 uv_loop_t *weir_loop_uv(struct weir_loop *loop)
 {
-    weir_assert(!is_virtual(loop));
+    weir_assert(!weir_loop_is_virtual(loop));
     return &loop->uv;
 }
 
@@ -75,7 +75,7 @@ bool weir_loop_run_deferred(struct weir_loop *loop)
     struct weir_post *first = loop->deferred;
     loop->deferred = NULL;
     loop->deferred_last = &loop->deferred;
-    if (!is_virtual(loop)) {
+    if (!weir_loop_is_virtual(loop)) {
         uv_idle_stop(&loop->idle);
     }
     run_all(first);
@@ -156,7 +156,7 @@ void weir_loop_destroy(struct weir_loop *loop)
     if (loop == NULL) {
         return;
     }
-    if (is_virtual(loop)) {
+    if (weir_loop_is_virtual(loop)) {
         destroy_virtual(loop);
         return;
     }
@@ -181,13 +181,13 @@ void weir_loop_destroy(struct weir_loop *loop)
 
 void weir_loop_run(struct weir_loop *loop)
 {
-    weir_assert(!is_virtual(loop));
+    weir_assert(!weir_loop_is_virtual(loop));
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
 void weir_loop_stop(struct weir_loop *loop)
 {
-    weir_assert(!is_virtual(loop));
+    weir_assert(!weir_loop_is_virtual(loop));
     atomic_store(&loop->stop, true);
     uv_async_send(&loop->wake);
 }
@@ -200,7 +200,7 @@ void weir_loop_post(struct weir_loop *loop, struct weir_post *post)
     } while (!atomic_compare_exchange_weak_explicit(
             &loop->posted, &newest, post, memory_order_release, memory_order_relaxed));
     /* Whoever found the queue empty wakes the loop; the others ride along. */
-    if (newest == NULL && !is_virtual(loop)) {
+    if (newest == NULL && !weir_loop_is_virtual(loop)) {
         uv_async_send(&loop->wake);
     }
 }
@@ -210,7 +210,7 @@ void weir_loop_defer(struct weir_loop *loop, struct weir_post *post)
     post->next = NULL;
     *loop->deferred_last = post;
     loop->deferred_last = &post->next;
-    if (!is_virtual(loop)) {
+    if (!weir_loop_is_virtual(loop)) {
         uv_idle_start(&loop->idle, on_idle);
     }
 }
@@ -233,7 +233,7 @@ void weir_loop_timer_init(struct weir_loop_timer *timer, struct weir_loop *loop,
     timer->loop = loop;
     timer->handle = NULL;
     timer->place = 0;
-    if (is_virtual(loop)) {
+    if (weir_loop_is_virtual(loop)) {
         return;
     }
     timer->handle = weir_alloc_zero(1, sizeof(*timer->handle));
@@ -243,7 +243,7 @@ void weir_loop_timer_init(struct weir_loop_timer *timer, struct weir_loop *loop,
 
 void weir_loop_timer_start(struct weir_loop_timer *timer, uint64_t ms)
 {
-    if (is_virtual(timer->loop)) {
+    if (weir_loop_is_virtual(timer->loop)) {
         weir_virtual_time_start(&timer->loop->virtual_time, timer, ms);
         return;
     }
@@ -254,7 +254,7 @@ void weir_loop_timer_start(struct weir_loop_timer *timer, uint64_t ms)
 
 void weir_loop_timer_stop(struct weir_loop_timer *timer)
 {
-    if (is_virtual(timer->loop)) {
+    if (weir_loop_is_virtual(timer->loop)) {
         weir_virtual_time_stop(&timer->loop->virtual_time, timer);
         return;
     }

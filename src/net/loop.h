@@ -22,7 +22,7 @@
  * a virtual clock, and time passes only in weir_loop_advance, which jumps from one
  * due timer to the next. Everything runs on the one thread that calls it, in an order that
  * depends on nothing but what was posted, deferred and started, so a run repeats itself exactly.
- * Servers and clients cannot be made on it.
+ * Servers cannot be made on it, and calls of HTTP clients fail.
  */
 #ifndef WEIR_NET_LOOP_H
 #define WEIR_NET_LOOP_H
@@ -76,6 +76,9 @@ void weir_loop_run(struct weir_loop *loop);
  * next run returns at once. Any thread.
  */
 void weir_loop_stop(struct weir_loop *loop);
+
+/* Whether the loop is on virtual time. Any thread. */
+bool weir_loop_is_virtual(const struct weir_loop *loop);
 
 /* The clock the loop was made with. Any thread. */
 const struct weir_clock *weir_loop_clock(const struct weir_loop *loop);

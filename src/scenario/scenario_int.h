@@ -36,6 +36,17 @@ struct script_step {
     struct script_step *next;
 };
 
+/* What stands in for a function. */
+struct script_function {
+    struct weir_str name;
+    const struct weir_conf *returns; /* NULL: null */
+    uint64_t takes_ms;
+    uint64_t failures; /* of the invocations to come; UINT64_MAX: all */
+    struct weir_str error;
+    bool down; /* nobody answers */
+    struct script_function *next;
+};
+
 struct script_test {
     struct weir_str name;
     const struct weir_conf *at;
@@ -46,7 +57,8 @@ struct script_test {
 struct weir_script {
     struct weir_arena arena;
     const char *path;
-    const char *config; /* path; NULL: none */
+    const char *config;                /* path; NULL: none */
+    struct script_function *functions; /* as each test begins */
     struct script_test *tests;
     size_t test_count;
 };
@@ -56,6 +68,8 @@ struct script_run {
     struct weir_script *script;
     const struct script_test *test;
     struct weir_world *world;
+    struct script_function *functions; /* as they are now; in functions_arena */
+    struct weir_arena functions_arena;
     struct weir_arena arena; /* of the step at hand */
     struct weir_buf failure; /* empty: none yet */
     struct weir_buf details; /* lines that explain it, kept by script_fail */
@@ -109,8 +123,22 @@ extern const struct script_kind script_kind_update;
 extern const struct script_kind script_kind_delete;
 extern const struct script_kind script_kind_send;
 extern const struct script_kind script_kind_call;
-extern const struct script_kind script_kind_records; /* steps_records.c */
-extern const struct script_kind script_kind_expect;  /* expect.c */
+extern const struct script_kind script_kind_function; /* functions.c */
+extern const struct script_kind script_kind_records;  /* steps_records.c */
+extern const struct script_kind script_kind_expect;   /* expect.c */
+
+/* --- functions.c: stand-ins for functions ---------------------------------------------------- */
+
+/* Read `functions:` of a file. */
+struct script_function *script_functions(
+        struct script_reader *reader, const struct weir_conf *node);
+
+/* Make the functions of a test those of its file. */
+void script_functions_begin(struct script_run *run);
+
+/* The world's stand-in; arg is the run. */
+struct weir_stand_in script_stand_in(void *arg, const struct weir_function_model *model,
+        const struct weir_invocation *invocation);
 
 /* --- subjects.c: what an expectation can be about ------------------------------------------ */
 

@@ -20,6 +20,7 @@ static const struct script_kind *const kinds[] = {
     &script_kind_advance,
     &script_kind_at,
     &script_kind_expect,
+    &script_kind_function,
     &script_kind_fault,
     &script_kind_restart,
     &script_kind_clock,
@@ -100,6 +101,7 @@ static struct weir_time start_of(
 struct file {
     struct weir_str config;
     struct weir_str start;
+    const struct weir_conf *functions;
     const struct weir_conf *setup;
     const struct weir_conf *tests;
 };
@@ -109,6 +111,8 @@ static const struct weir_option file_options[] = {
             WEIR_OPTION_STRING, offsetof(struct file, config), 0, 0 },
     { "start", "", "when each test begins; default: 2026-01-01T00:00:00Z", WEIR_OPTION_STRING,
             offsetof(struct file, start), 0, 0 },
+    { "functions", "", "what stands in for each function of the configuration, by name",
+            WEIR_OPTION_NODE, offsetof(struct file, functions), 0, 0 },
     { "setup", "", "steps before those of each test", WEIR_OPTION_NODE,
             offsetof(struct file, setup), 0, 0 },
     { "tests", NULL, "lists of steps, by the name of the test", WEIR_OPTION_NODE,
@@ -176,6 +180,9 @@ static enum weir_rc load(
                     "a time such as 2026-01-01T00:00:00Z is expected");
         }
         script->config = config_path(&script->arena, script->path, file.config);
+        if (file.functions != NULL) {
+            script->functions = script_functions(&reader, file.functions);
+        }
         read_tests(script, &reader, &file, start);
     }
     weir_diagnostics_sort(diagnostics);
@@ -251,6 +258,8 @@ static bool begin_world(struct script_run *run)
     struct weir_world_options options = {
         .config = run->script->config,
         .start = run->test->start,
+        .stand_in = script_stand_in,
+        .arg = run,
     };
     weir_diagnostics_init(&diagnostics, run->script->config);
     bool good = weir_world_create(&options, &diagnostics, &run->world, &err) == WEIR_OK;
@@ -294,6 +303,8 @@ void weir_script_run(struct weir_script *script, size_t i, struct weir_test_resu
     weir_buf_init(&run.failure, FAILURE_MAX_BYTES);
     weir_buf_init(&run.details, FAILURE_MAX_BYTES);
     *ret_result = (struct weir_test_result){ .name = test->name, .line = test->at->line };
+    weir_arena_init(&run.functions_arena);
+    script_functions_begin(&run);
     bool good = begin_world(&run);
     for (const struct script_step *step = test->first; good && step != NULL; step = step->next) {
         weir_arena_reset(&run.arena);
@@ -310,6 +321,7 @@ void weir_script_run(struct weir_script *script, size_t i, struct weir_test_resu
     ret_result->real_us = (weir_clock_monotonic_ns(weir_clock_system()) - began_ns) / 1000;
     weir_buf_fini(&run.failure);
     weir_buf_fini(&run.details);
+    weir_arena_fini(&run.functions_arena);
     weir_arena_fini(&run.arena);
 }
 

@@ -294,6 +294,23 @@ static bool gather_metric(struct script_run *run, const struct weir_conf *name,
     return true;
 }
 
+static bool gather_function(struct script_run *run, const struct weir_conf *name,
+        struct weir_item helper, struct script_items *items)
+{
+    (void)helper;
+    for (size_t i = 0; i < run->world->call_count; i++) {
+        const struct weir_world_call *call = &run->world->calls[i];
+        if (!weir_str_eq(call->function, name->text)) {
+            continue;
+        }
+        struct weir_item_builder *builder = weir_item_begin(&run->arena);
+        add_time(builder, "at", call->time);
+        add_text(builder, "event", call->event);
+        add_built(run, items, builder);
+    }
+    return true;
+}
+
 static bool gather_log(struct script_run *run, const struct weir_conf *name,
         struct weir_item helper, struct script_items *items)
 {
@@ -332,6 +349,11 @@ const struct script_subject script_subjects[] = {
             .list = "messages",
             .ordered = true,
             .gather = gather_queue },
+    { .name = "function",
+            .what = "the calls of function",
+            .list = "calls",
+            .ordered = true,
+            .gather = gather_function },
     { .name = "log",
             .what = "the log lines",
             .list = "lines",

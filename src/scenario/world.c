@@ -21,8 +21,9 @@ struct world {
     struct weir_world_options options;
     struct weir_fs *fs;
     struct weir_api *api;
-    struct weir_arena arena; /* of the log lines */
+    struct weir_arena arena; /* of the log lines and calls */
     size_t line_capacity;
+    size_t call_capacity;
 };
 
 static struct world *world_of(struct weir_world *parts)
@@ -60,6 +61,27 @@ static void keep_line(void *arg, const struct weir_logline_event *event)
     }
 }
 
+/* --- functions -------------------------------------------------------------------------------- */
+
+static struct weir_stand_in answer_call(void *arg, const struct weir_function_model *model,
+        const struct weir_invocation *invocation)
+{
+    struct world *world = arg;
+    struct weir_world *parts = &world->parts;
+    const struct weir_world_options *options = &world->options;
+    if (parts->call_count == world->call_capacity) {
+        world->call_capacity = world->call_capacity > 0 ? 2 * world->call_capacity : LINES_FIRST;
+        parts->calls = weir_realloc(parts->calls, world->call_capacity, sizeof(*parts->calls));
+    }
+    parts->calls[parts->call_count++] = (struct weir_world_call){
+        .time = weir_world_now(parts),
+        .function = weir_arena_str(&world->arena, model->name),
+        .event = weir_arena_str(&world->arena, invocation->payload),
+    };
+    return options->stand_in != NULL ? options->stand_in(options->arg, model, invocation)
+                                     : (struct weir_stand_in){ .response = WEIR_STR("null") };
+}
+
 /* --- start and stop ------------------------------------------------------------------------ */
 
 static enum weir_rc load_config(
@@ -90,6 +112,8 @@ static enum weir_rc start(
         .data = "data",
         .clock = &parts->clock,
         .fs = world->fs,
+        .stand_in = answer_call,
+        .stand_in_arg = world,
     };
     rc = weir_engine_create(&engine, &parts->engine, err);
     if (rc != WEIR_OK) {
@@ -157,6 +181,7 @@ void weir_world_destroy(struct weir_world *parts)
     weir_fs_destroy(world->fs);
     weir_logline_listen(NULL, NULL);
     weir_free(parts->lines);
+    weir_free(parts->calls);
     weir_arena_fini(&world->arena);
     weir_free(world);
 }

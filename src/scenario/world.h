@@ -44,6 +44,19 @@ struct weir_world_options {
     /* Optional: change the configuration before each start. Errors: any; weir does not start. */
     enum weir_rc (*adjust)(void *arg, struct weir_config *config, struct weir_err *err);
     void *arg;
+    /*
+     * Optional: what becomes of an invocation of a function, which is counted before. Without it
+     * all of them are answered with null at once.
+     */
+    struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
+            const struct weir_invocation *invocation);
+};
+
+/* An invocation of a function. */
+struct weir_world_call {
+    struct weir_time time;
+    struct weir_str function;
+    struct weir_str event; /* JSON */
 };
 
 /* The parts are borrowed from the world, and change with a restart. */
@@ -53,6 +66,8 @@ struct weir_world {
     struct weir_engine *engine;
     struct weir_world_line *lines; /* since the beginning */
     size_t line_count;
+    struct weir_world_call *calls; /* of functions, since the beginning */
+    size_t call_count;
 };
 
 /*

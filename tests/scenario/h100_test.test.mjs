@@ -45,11 +45,12 @@ async function runSteps(steps) {
 
 test('the examples of docs/testing.md pass', async () => {
   const page = await readFile(path.join(ROOT, 'docs/testing.md'), 'utf8');
-  const blocks = [...page.matchAll(/```yaml\n# (\S+)\n([\s\S]*?)```/g)];
+  const blocks = [...page.matchAll(/```yaml\n# (\S+)(?: for (\S+))?\n([\s\S]*?)```/g)];
   const tests = blocks.filter(([, name]) => name === 'test.yaml');
-  assert.ok(tests.length >= 3);
-  await write('weir.yaml', blocks.find(([, name]) => name === 'weir.yaml')[2]);
-  for (const [i, [, , text]] of tests.entries()) {
+  assert.ok(tests.length >= 4);
+  for (const [i, [, , what, text]] of tests.entries()) {
+    const [, , , config] = blocks.find(([, name, of]) => name === 'weir.yaml' && of === what);
+    await write('weir.yaml', config);
     await write(`page${i}.yaml`, text);
     const { code, out, err } = await run('test', `page${i}.yaml`);
     assert.equal(code, 0, out + err);
@@ -200,6 +201,27 @@ test('changes from a file, each at its time', async () => {
   assert.match((await run('test', 'file.yaml')).out, /file\.yaml:3:16: changes\.jsonl:2: expected an object/);
   await write('file.yaml', 'tests:\n  file:\n    - records: { file: nowhere.jsonl }\n');
   assert.match((await run('test', 'file.yaml')).err, /file\.yaml:3:24: error: cannot open nowhere\.jsonl/);
+});
+
+test('a function about which the file says nothing is down', async () => {
+  await write('weir.yaml', `tables:
+  orders: { key: { id: S }, stream: new_image }
+functions:
+  score: { url: "https://scores.example.com/" }
+pipelines:
+  score: { source: { table: orders }, steps: [{ invoke: { function: score } }] }
+`);
+  await write('down.yaml', `tests:
+  down:
+    - put: { table: orders, item: { id: a } }
+    - expect: { pipeline: score, state: running, for: 1m }
+`);
+  const { code, out } = await run('test', 'down.yaml');
+  assert.equal(code, 1);
+  assert.match(out, /state: expected "running", there is "blocked"/);
+  assert.match(out, /pipeline\.blocked .*says nothing under `functions:` about this one/);
+  await write('down.yaml', 'functions: { score: { fails: often, take: 1s } }\ntests:\n  a:\n    - advance: 1s\n');
+  assert.match((await run('test', 'down.yaml')).err, /down\.yaml:1:37: error: unknown option 'take'/);
 });
 
 test('formats for programs, and running only some', async () => {
