@@ -31,6 +31,12 @@ export async function log() {
   remove(dir);
 }
 
+export async function timers() {
+  const dir = folder();
+  await pass('bench_timers', [dir]);
+  remove(dir);
+}
+
 export const pattern = () => pass('bench_pattern');
 export const expr = () => pass('bench_expr');
 

@@ -1,12 +1,12 @@
-// All benchmarks, or those named: node bench/run.mjs [start log pattern expr http queue reaction backlog]
+// All benchmarks, or those named: node bench/run.mjs [start log pattern expr http queue reaction timers backlog]
 
 import { run as backlog } from './backlog.mjs';
 import { run as http } from './http.mjs';
-import { expr, log, pattern, reaction } from './programs.mjs';
+import { expr, log, pattern, reaction, timers } from './programs.mjs';
 import { run as queue } from './queue.mjs';
 import { run as start } from './start.mjs';
 
-const BENCHES = { start, log, pattern, expr, http, queue, reaction, backlog };
+const BENCHES = { start, log, pattern, expr, http, queue, reaction, timers, backlog };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
 const unknown = names.filter((name) => !(name in BENCHES));

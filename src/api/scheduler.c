@@ -245,23 +245,23 @@ bool weir_scheduler_read(
         struct weir_http_request *http, const char **ret_operation, struct weir_str *ret_body)
 {
     static const struct {
-        enum weir_http_method method;
         const struct weir_str *head;
-        bool named; /* something stands behind the head */
         const char *operation;
+        enum weir_http_method method;
+        bool named; /* something stands behind the head */
     } routes[] = {
-        { WEIR_HTTP_POST, &schedules_path, true, "CreateSchedule" },
-        { WEIR_HTTP_PUT, &schedules_path, true, "UpdateSchedule" },
-        { WEIR_HTTP_GET, &schedules_path, true, "GetSchedule" },
-        { WEIR_HTTP_DELETE, &schedules_path, true, "DeleteSchedule" },
-        { WEIR_HTTP_GET, &schedules_path, false, "ListSchedules" },
-        { WEIR_HTTP_POST, &groups_path, true, "CreateScheduleGroup" },
-        { WEIR_HTTP_GET, &groups_path, true, "GetScheduleGroup" },
-        { WEIR_HTTP_DELETE, &groups_path, true, "DeleteScheduleGroup" },
-        { WEIR_HTTP_GET, &groups_path, false, "ListScheduleGroups" },
-        { WEIR_HTTP_POST, &tags_path, true, "TagResource" },
-        { WEIR_HTTP_DELETE, &tags_path, true, "UntagResource" },
-        { WEIR_HTTP_GET, &tags_path, true, "ListTagsForResource" },
+        { &schedules_path, "CreateSchedule", WEIR_HTTP_POST, true },
+        { &schedules_path, "UpdateSchedule", WEIR_HTTP_PUT, true },
+        { &schedules_path, "GetSchedule", WEIR_HTTP_GET, true },
+        { &schedules_path, "DeleteSchedule", WEIR_HTTP_DELETE, true },
+        { &schedules_path, "ListSchedules", WEIR_HTTP_GET, false },
+        { &groups_path, "CreateScheduleGroup", WEIR_HTTP_POST, true },
+        { &groups_path, "GetScheduleGroup", WEIR_HTTP_GET, true },
+        { &groups_path, "DeleteScheduleGroup", WEIR_HTTP_DELETE, true },
+        { &groups_path, "ListScheduleGroups", WEIR_HTTP_GET, false },
+        { &tags_path, "TagResource", WEIR_HTTP_POST, true },
+        { &tags_path, "UntagResource", WEIR_HTTP_DELETE, true },
+        { &tags_path, "ListTagsForResource", WEIR_HTTP_GET, true },
     };
     for (size_t i = 0; i < WEIR_COUNT(routes); i++) {
         struct weir_str rest;
@@ -292,7 +292,7 @@ enum weir_rc weir_scheduler_once(struct weir_call *call, struct weir_str token,
 {
     struct weir_arena *arena = &call->txn->arena;
     struct weir_store *store = weir_tables_store(call->api->options.tables);
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     struct weir_state before = { 0 };
     *ret_done = false;
     if (token.n == 0) {

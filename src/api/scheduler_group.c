@@ -74,7 +74,7 @@ static void write_group(struct weir_buf *out, const struct weir_schedule_group *
 enum weir_rc weir_scheduler_get_group(struct weir_call *call, void *request, struct weir_err *err)
 {
     const struct weir_scheduler_name_request *asked = request;
-    struct weir_schedule_group group;
+    struct weir_schedule_group group = { 0 };
     enum weir_rc rc = weir_schedules_get_group(
             call->api->options.schedules, asked->name, call->arena, &group, err);
     if (rc == WEIR_OK) {
@@ -180,7 +180,7 @@ enum weir_rc weir_scheduler_untag(struct weir_call *call, void *request, struct 
 enum weir_rc weir_scheduler_tags(struct weir_call *call, void *request, struct weir_err *err)
 {
     const struct weir_scheduler_tag_request *asked = request;
-    struct weir_schedule_group group;
+    struct weir_schedule_group group = { 0 };
     enum weir_rc rc = weir_schedules_get_group(
             call->api->options.schedules, name_in(asked->arn), call->arena, &group, err);
     if (rc != WEIR_OK) {

@@ -118,7 +118,7 @@ static enum weir_rc put_done(struct weir_call *call, struct weir_err *err)
 
 enum weir_rc weir_scheduler_create(struct weir_call *call, void *request, struct weir_err *err)
 {
-    struct weir_schedule schedule;
+    struct weir_schedule schedule = { 0 };
     enum weir_rc rc = read_schedule(call, request, true, &schedule, err);
     if (rc == WEIR_OK) {
         weir_schedules_create_schedule(call->api->options.schedules, call->txn, &schedule);
@@ -129,7 +129,7 @@ enum weir_rc weir_scheduler_create(struct weir_call *call, void *request, struct
 
 enum weir_rc weir_scheduler_update(struct weir_call *call, void *request, struct weir_err *err)
 {
-    struct weir_schedule schedule;
+    struct weir_schedule schedule = { 0 };
     enum weir_rc rc = read_schedule(call, request, false, &schedule, err);
     if (rc == WEIR_OK) {
         weir_schedules_update_schedule(call->api->options.schedules, call->txn, &schedule);
@@ -219,8 +219,8 @@ static void write_window(struct weir_buf *out, uint64_t window_ms)
 enum weir_rc weir_scheduler_get(struct weir_call *call, void *request, struct weir_err *err)
 {
     const struct weir_scheduler_name_request *asked = request;
-    struct weir_schedule schedule;
-    struct weir_schedule_state state;
+    struct weir_schedule schedule = { 0 };
+    struct weir_schedule_state state = { 0 };
     struct weir_buf *out = call->out;
     enum weir_rc rc = weir_schedules_get(call->api->options.schedules,
             group_or_default(asked->group), asked->name, call->arena, &schedule, &state, err);
@@ -298,7 +298,7 @@ enum weir_rc weir_scheduler_list(struct weir_call *call, void *request, struct w
         .has_state = asked->state.n > 0,
         .enabled = weir_str_eq(asked->state, WEIR_STR("ENABLED")),
     };
-    struct weir_schedule_group group;
+    struct weir_schedule_group group = { 0 };
     size_t max = asked->max.set ? (size_t)asked->max.value : PAGE_MAX;
     size_t count = 0;
     enum weir_rc rc = read_page(call, asked, &query, err);

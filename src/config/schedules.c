@@ -291,7 +291,7 @@ static void read_missed(
  */
 static void check_whole(struct reading *reading, const struct weir_conf *node)
 {
-    struct weir_schedule_times times;
+    struct weir_schedule_times times = { 0 };
     struct weir_firing firing;
     struct weir_err err = { 0 };
     const struct weir_conf *zone = weir_conf_get(node, "timezone");

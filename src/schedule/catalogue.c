@@ -89,8 +89,8 @@ static enum weir_rc check_group(
 {
     struct weir_arena *arena = weir_view_arena(view);
     struct weir_str name = op->schedule.group;
-    struct weir_schedule_group group;
-    struct weir_entry entry;
+    struct weir_schedule_group group = { 0 };
+    struct weir_entry entry = { 0 };
     enum weir_rc rc = weir_view_get(
             view, WEIR_SPACE_SCHEDULE, weir_schedule_group_key(arena, name), &entry, err);
     if (rc != WEIR_OK || (entry.pos.seq == 0 && weir_schedule_group_is_built_in(name))) {
@@ -115,7 +115,7 @@ static enum weir_rc read_there(const struct schedule_op *op, struct weir_view *v
 {
     struct weir_arena *arena = weir_view_arena(view);
     struct weir_str key = weir_schedule_key(arena, 's', op->schedule.group, op->schedule.name);
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     enum weir_rc rc = weir_view_get(view, WEIR_SPACE_SCHEDULE, key, &entry, err);
     *ret_there = rc == WEIR_OK && entry.pos.seq != 0;
     if (!*ret_there) {
@@ -164,7 +164,7 @@ static bool same_times(const struct weir_schedule *a, const struct weir_schedule
 static enum weir_rc begin_state(const struct weir_schedule *schedule, struct weir_time now,
         struct weir_schedule_state *state, struct weir_err *err)
 {
-    struct weir_schedule_times times;
+    struct weir_schedule_times times = { 0 };
     struct weir_time after = { now.ms - 1 };
     state->anchor = schedule->start.ms > 0 ? schedule->start : now;
     enum weir_rc rc = weir_schedule_times(schedule, state->anchor, &times, err);
@@ -179,7 +179,7 @@ static enum weir_rc begin_state(const struct weir_schedule *schedule, struct wei
 static enum weir_rc go_on_state(const struct weir_schedule *schedule, struct weir_time now,
         bool was_enabled, struct weir_schedule_state *state, struct weir_err *err)
 {
-    struct weir_schedule_times times;
+    struct weir_schedule_times times = { 0 };
     enum weir_rc rc = weir_schedule_times(schedule, state->anchor, &times, err);
     if (rc != WEIR_OK) {
         return rc;
@@ -221,8 +221,8 @@ static enum weir_rc put_now(const struct schedule_op *op, struct weir_view *view
 static enum weir_rc run_put(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct schedule_op *op = WEIR_CONTAINER(base, struct schedule_op, op);
-    struct weir_schedule there;
-    struct weir_schedule_state state;
+    struct weir_schedule there = { 0 };
+    struct weir_schedule_state state = { 0 };
     bool is_there = false;
     enum weir_rc rc = check_group(op, view, err);
     if (rc == WEIR_OK) {
@@ -251,8 +251,8 @@ static enum weir_rc run_delete(struct weir_op *base, struct weir_view *view, str
 {
     struct schedule_op *op = WEIR_CONTAINER(base, struct schedule_op, op);
     struct weir_arena *arena = weir_view_arena(view);
-    struct weir_schedule there;
-    struct weir_schedule_state state;
+    struct weir_schedule there = { 0 };
+    struct weir_schedule_state state = { 0 };
     bool is_there = false;
     enum weir_rc rc = read_there(op, view, &there, &state, &is_there, err);
     if (rc != WEIR_OK || !is_there) {
@@ -315,8 +315,8 @@ static enum weir_rc run_count(struct weir_op *base, struct weir_view *view, stru
 {
     struct schedule_op *op = WEIR_CONTAINER(base, struct schedule_op, op);
     struct weir_arena *arena = weir_view_arena(view);
-    struct weir_schedule there;
-    struct weir_schedule_state state;
+    struct weir_schedule there = { 0 };
+    struct weir_schedule_state state = { 0 };
     bool is_there = false;
     enum weir_rc rc = read_there(op, view, &there, &state, &is_there, err);
     if (rc == WEIR_OK && is_there) {
@@ -398,7 +398,7 @@ static enum weir_rc read_state(struct weir_schedules *schedules, struct weir_are
         const struct weir_schedule *schedule, struct weir_schedule_state *ret_state,
         bool *ret_there, struct weir_err *err)
 {
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     struct weir_str key = weir_schedule_key(arena, 'n', schedule->group, schedule->name);
     enum weir_rc rc =
             weir_store_get(schedules->store, WEIR_SPACE_SCHEDULE, key, arena, &entry, err);
@@ -410,7 +410,7 @@ enum weir_rc weir_schedules_get(struct weir_schedules *schedules, struct weir_st
         struct weir_str name, struct weir_arena *arena, struct weir_schedule *ret_schedule,
         struct weir_schedule_state *ret_state, struct weir_err *err)
 {
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     bool there = false;
     struct weir_schedule asked = { .group = group, .name = name };
     struct weir_str key = weir_schedule_key(arena, 's', group, name);

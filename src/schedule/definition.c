@@ -148,6 +148,13 @@ enum weir_rc weir_schedule_check(
     return check_target(&schedule->target, err);
 }
 
+/* No input and an empty one differ. */
+static bool same_input(struct weir_str a, struct weir_str b)
+{
+    bool both = a.p != NULL && b.p != NULL;
+    return both ? weir_str_eq(a, b) : a.p == b.p;
+}
+
 bool weir_schedule_same(const struct weir_schedule *a, const struct weir_schedule *b)
 {
     const struct weir_schedule_target *t = &a->target;
@@ -157,9 +164,9 @@ bool weir_schedule_same(const struct weir_schedule *a, const struct weir_schedul
            a->start.ms == b->start.ms && a->end.ms == b->end.ms && a->window_ms == b->window_ms &&
            a->enabled == b->enabled && a->delete_after == b->delete_after &&
            a->missed == b->missed && weir_str_eq(t->arn, u->arn) && weir_str_eq(t->role, u->role) &&
-           (t->input.p == NULL) == (u->input.p == NULL) && weir_str_eq(t->input, u->input) &&
-           weir_str_eq(t->group, u->group) && weir_str_eq(t->dead_letters, u->dead_letters) &&
-           t->max_age_ms == u->max_age_ms && t->max_retries == u->max_retries;
+           same_input(t->input, u->input) && weir_str_eq(t->group, u->group) &&
+           weir_str_eq(t->dead_letters, u->dead_letters) && t->max_age_ms == u->max_age_ms &&
+           t->max_retries == u->max_retries;
 }
 
 /* --- keys ---------------------------------------------------------------------------- */

@@ -86,7 +86,7 @@ static enum weir_rc fire(struct firing *firing, struct weir_str key,
 {
     struct weir_schedules *schedules = firing->schedules;
     struct weir_txn *txn = firing->txn;
-    struct weir_schedule_times times;
+    struct weir_schedule_times times = { 0 };
     struct weir_time now = weir_clock_wall(weir_store_clock(schedules->store));
     enum weir_rc rc = weir_schedule_times(schedule, state->anchor, &times, err);
     if (rc != WEIR_OK) {
@@ -154,10 +154,10 @@ static enum weir_rc build(
     struct weir_txn *txn = firing->txn;
     struct weir_store *store = firing->schedules->store;
     struct weir_str key = key_of(&txn->arena, 'n', timer);
-    struct weir_entry stored_state;
-    struct weir_entry stored;
-    struct weir_schedule_state state;
-    struct weir_schedule schedule;
+    struct weir_entry stored_state = { 0 };
+    struct weir_entry stored = { 0 };
+    struct weir_schedule_state state = { 0 };
+    struct weir_schedule schedule = { 0 };
     weir_txn_delete(txn, WEIR_SPACE_TIMER, weir_arena_str(&txn->arena, timer->key));
     enum weir_rc rc = weir_txn_get(txn, store, WEIR_SPACE_SCHEDULE, key, &stored_state, err);
     if (rc != WEIR_OK || stored_state.pos.seq == 0) {

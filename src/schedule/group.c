@@ -47,7 +47,7 @@ static enum weir_rc read_there(struct group_op *op, struct weir_view *view,
         struct weir_schedule_group *ret_group, bool *ret_there, struct weir_err *err)
 {
     struct weir_arena *arena = weir_view_arena(view);
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     enum weir_rc rc = weir_view_get(
             view, WEIR_SPACE_SCHEDULE, weir_schedule_group_key(arena, op->group.name), &entry, err);
     if (rc != WEIR_OK) {
@@ -76,7 +76,7 @@ static void write_group(struct weir_view *view, struct weir_schedule_group *grou
 static enum weir_rc run_create(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct group_op *op = WEIR_CONTAINER(base, struct group_op, op);
-    struct weir_schedule_group there;
+    struct weir_schedule_group there = { 0 };
     struct weir_schedule_group group = op->group;
     bool is_there = false;
     enum weir_rc rc = read_there(op, view, &there, &is_there, err);
@@ -129,7 +129,7 @@ static void add_texts(
 static enum weir_rc run_tag(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct group_op *op = WEIR_CONTAINER(base, struct group_op, op);
-    struct weir_schedule_group group;
+    struct weir_schedule_group group = { 0 };
     bool is_there = false;
     enum weir_rc rc = read_there(op, view, &group, &is_there, err);
     if (rc != WEIR_OK || !is_there) {
@@ -169,7 +169,7 @@ void weir_schedules_tag_group(struct weir_schedules *schedules, struct weir_txn 
 static enum weir_rc run_mark(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct group_op *op = WEIR_CONTAINER(base, struct group_op, op);
-    struct weir_schedule_group group;
+    struct weir_schedule_group group = { 0 };
     bool is_there = false;
     if (weir_schedule_group_is_built_in(op->group.name)) {
         return weir_fail(err, WEIR_E_INVALID, "Schedule group %.*s cannot be deleted.",
@@ -266,7 +266,7 @@ enum weir_rc weir_schedules_run(struct weir_schedules *schedules, struct weir_er
 enum weir_rc weir_schedules_get_group(struct weir_schedules *schedules, struct weir_str name,
         struct weir_arena *arena, struct weir_schedule_group *ret_group, struct weir_err *err)
 {
-    struct weir_entry entry;
+    struct weir_entry entry = { 0 };
     enum weir_rc rc = weir_store_get(schedules->store, WEIR_SPACE_SCHEDULE,
             weir_schedule_group_key(arena, name), arena, &entry, err);
     if (rc == WEIR_OK && entry.pos.seq != 0) {

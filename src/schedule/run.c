@@ -153,7 +153,7 @@ static void begin(void *arg, struct weir_delivery *const *deliveries, size_t cou
     struct weir_schedules *schedules = arg;
     for (size_t i = 0; i < count; i++) {
         struct weir_delivery *delivery = deliveries[i];
-        struct weir_schedule_delivery read;
+        struct weir_schedule_delivery read = { 0 };
         struct weir_err err = { 0 };
         if (read_intent(delivery->payload, &read, &err) != WEIR_OK) {
             weir_delivery_done(delivery, WEIR_FAILURE_FINAL, &err, 0);
@@ -175,7 +175,7 @@ static void begin(void *arg, struct weir_delivery *const *deliveries, size_t cou
 
 static void describe(void *arg, struct weir_str payload, struct weir_buf *json)
 {
-    struct weir_schedule_delivery read;
+    struct weir_schedule_delivery read = { 0 };
     (void)arg;
     if (read_intent(payload, &read, NULL) != WEIR_OK) {
         weir_buf_z(json, "null");
@@ -232,7 +232,7 @@ enum weir_rc weir_schedules_give_up(void *arg, struct weir_txn *txn,
         struct weir_err *err)
 {
     struct weir_schedules *schedules = arg;
-    struct weir_schedule_delivery read;
+    struct weir_schedule_delivery read = { 0 };
     const struct weir_queue *held = NULL;
     enum weir_rc rc = read_intent(delivery->payload, &read, err);
     if (rc != WEIR_OK) {

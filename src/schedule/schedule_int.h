@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "base/random.h"
 #include "schedule/schedule.h"
 
 struct weir_schedules {
@@ -17,7 +16,6 @@ struct weir_schedules {
     struct weir_schedule_host host;
     struct weir_str region;  /* owned */
     struct weir_str account; /* owned */
-    struct weir_random random;
 
     struct weir_counter *fired; /* NULL: no metrics */
     struct weir_counter *missed;
