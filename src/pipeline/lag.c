@@ -175,6 +175,10 @@ void weir_pipelines_refresh(struct weir_pipelines *pipelines)
         weir_letter_gauges_refresh(p);
         weir_gauge_set(p->age, weir_lag_age(p, &lag));
         weir_gauge_set(p->waiting, (int64_t)lag.waiting);
+        size_t items = 0;
+        size_t parked = 0;
+        weir_quarantine_numbers(p, &items, &parked);
+        weir_gauge_set(p->parked, (int64_t)parked);
         weir_gauge_set(p->behind, (int64_t)lag.behind.most);
         weir_gauge_set(p->room, room.log.bytes < INT64_MAX ? (int64_t)room.log.bytes : INT64_MAX);
         weir_gauge_set(p->room_seconds, room.ms != INT64_MAX ? room.ms / 1000 : TEN_YEARS_S);

@@ -243,6 +243,7 @@ enum weir_rc weir_pipelines_letters(struct weir_pipelines *pipelines,
 struct removing {
     struct weir_txn *txn;
     struct weir_pipelines *pipelines;
+    struct pipeline *pipeline;
     struct weir_letters_removal *removal;
     const struct weir_table *table; /* references, until the transaction is destroyed */
     const struct weir_queue *queue;
@@ -283,6 +284,10 @@ static bool remove_letter(void *arg, const struct weir_letter *letter)
     struct removing *removing = arg;
     removing->rc = removing->table != NULL ? remove_item(removing, letter)
                                            : remove_message(removing, letter);
+    struct weir_pos pos;
+    if (weir_sequence_parse(letter->sequence, &pos, NULL) == WEIR_OK) {
+        weir_quarantine_skip(removing->pipeline, removing->txn, pos);
+    }
     removing->count++;
     return removing->rc == WEIR_OK;
 }
@@ -303,6 +308,7 @@ static void removed(struct weir_post *post)
     removal->rc = removing->txn->rc;
     removal->err = removing->txn->err;
     removal->count = removal->rc == WEIR_OK ? removing->count : 0;
+    weir_quarantine_skipped(removing->pipeline, removing->txn, removal->rc == WEIR_OK);
     end_removing(removing);
     removal->done(removal);
 }
@@ -337,6 +343,7 @@ enum weir_rc weir_pipelines_remove_letters(struct weir_pipelines *pipelines,
     struct removing *removing = WEIR_ARENA_NEW(&txn->arena, struct removing);
     removing->txn = txn;
     removing->pipelines = pipelines;
+    removing->pipeline = pipeline;
     removing->removal = removal;
     removing->err = err;
     removing->post.run = removed;
@@ -349,6 +356,7 @@ enum weir_rc weir_pipelines_remove_letters(struct weir_pipelines *pipelines,
         rc = removing->rc;
     }
     if (rc != WEIR_OK) {
+        weir_quarantine_skipped(pipeline, txn, false);
         end_removing(removing);
         return rc;
     }

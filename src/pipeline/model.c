@@ -441,6 +441,7 @@ struct pipeline_options {
     const struct weir_conf *steps;
     const struct weir_conf *retry;
     const struct weir_conf *on_failure;
+    struct weir_str quarantine;
 };
 
 static const struct weir_option pipeline_options[] = {
@@ -456,8 +457,26 @@ static const struct weir_option pipeline_options[] = {
             offsetof(struct pipeline_options, retry), 0, 0 },
     { "on_failure", "", "where records go that cannot be processed: a queue, table, file or URL",
             WEIR_OPTION_NODE, offsetof(struct pipeline_options, on_failure), 0, 0 },
+    { "quarantine", "none",
+            "key: later records of a failed one's item wait for it; none: they go on",
+            WEIR_OPTION_STRING, offsetof(struct pipeline_options, quarantine), 0, 0 },
     { 0 },
 };
+
+static void check_quarantine(struct weir_pipeline_model *model, struct weir_str quarantine,
+        const struct weir_conf *node, struct weir_scope *scope)
+{
+    const struct weir_conf *at = weir_conf_get(node, "quarantine");
+    model->quarantine = weir_str_eq(quarantine, WEIR_STR("key"));
+    if (!model->quarantine && quarantine.p != NULL && !weir_str_eq(quarantine, WEIR_STR("none"))) {
+        weir_conf_error(scope->diagnostics, at, "quarantine is 'key' or 'none', not '%.*s'",
+                WEIR_STR_ARG(quarantine));
+    } else if (model->quarantine && model->dead_letters.n == 0) {
+        weir_conf_error(scope->diagnostics, at,
+                "quarantine needs `on_failure`: what waits goes on when the letter of the record "
+                "that failed is redriven or skipped");
+    }
+}
 
 static void init_scope(struct weir_scope *scope, struct weir_arena *arena)
 {
@@ -494,6 +513,7 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     if (options.on_failure != NULL) {
         check_on_failure(model, options.on_failure, scope);
     }
+    check_quarantine(model, options.quarantine, node, scope);
     check_retry(model, options.retry, scope);
     if (options.steps != NULL) {
         check_steps(model, options.steps, kinds, scope);

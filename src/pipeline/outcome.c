@@ -45,6 +45,7 @@ static enum weir_rc settle_record(
     if (queued->gone) {
         return rc;
     }
+    weir_quarantine_settle(lane, queued);
     if (queued->origin != NULL && queued->origin->settle != NULL) {
         rc = queued->origin->settle(lane, queued, err);
     }
@@ -159,6 +160,7 @@ static void release(struct weir_lane *lane)
             failed++;
         }
         left_out += skipped;
+        weir_quarantine_committed(lane, queued);
         weir_queued_destroy(queued, true);
     }
     weir_counter_add(pipeline->filtered, left_out);

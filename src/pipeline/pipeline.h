@@ -103,6 +103,7 @@ struct weir_pipeline_model {
     enum weir_pattern_mode filter_mode;
     struct weir_expr *when; /* NULL: none */
     struct weir_retry retry;
+    bool quarantine; /* later records of a failed one's item wait for it */
     enum weir_letters_place dead_letters_in;
     struct weir_str dead_letters; /* the place's name: of a table or queue, a path, a URL */
     struct weir_str undelivered;  /* HTTP: the queue that gets what the server refuses */

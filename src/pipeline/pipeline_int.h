@@ -19,6 +19,7 @@ struct deferral;
 struct deferred;
 struct claim;
 struct claims;
+struct quarantine;
 
 /* --- queued.c: records that wait ---------------------------------------------------------- */
 
@@ -56,6 +57,7 @@ struct queued {
     bool failed;  /* a step could not process it: left out of the batch */
     bool written; /* its letter stands in a file */
     bool gone;    /* as failed: somebody else has dealt with what it came back from */
+    bool parked;  /* an earlier record of its item has failed: it waits for that, in the store */
     enum weir_letter_condition condition;
     unsigned attempts;    /* how often it was tried when it failed */
     struct weir_str step; /* that it failed at; empty: before the first one */
@@ -284,6 +286,7 @@ struct pipeline {
     bool short_of_room; /* the log has used half of its bound since this pipeline's position */
     struct deferred *deferred;
     struct claims *claims;
+    struct quarantine *quarantine;
 
     struct weir_counter *records;
     struct weir_counter *filtered;
@@ -300,6 +303,7 @@ struct pipeline {
     struct weir_counter *lost;
     struct weir_gauge *age;
     struct weir_gauge *waiting;
+    struct weir_gauge *parked;
     struct weir_gauge *behind;
     struct weir_gauge *room;
     struct weir_gauge *room_seconds;
@@ -426,6 +430,31 @@ struct room {
 /* The room that a pipeline's position has; warns when it has become less than half. */
 void weir_pipeline_room(struct pipeline *pipeline, struct room *ret_room);
 
+/* quarantine.c: a record that was parked; its token is its entry's key. */
+extern const struct weir_origin weir_origin_parked;
+void weir_quarantine_create(struct pipeline *pipeline);
+/* Read which items of a source are held; then, when it has its lanes, go on with what is parked.
+ * Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_quarantine_load(struct source *source, struct weir_err *err);
+void weir_quarantine_start(struct source *source);
+/* The source goes: forget its items. */
+void weir_quarantine_forget(struct source *source);
+/* Before a record goes through the steps: mark it when it has to wait. */
+void weir_quarantine_look(const struct weir_lane *lane, struct queued *queued);
+/* Mark records of the batch behind one of their item that failed in it. True: run it again. */
+bool weir_quarantine_mark(struct weir_lane *lane);
+/* Add to the batch's transaction what a record's outcome means, and note it when committed. */
+void weir_quarantine_settle(struct weir_lane *lane, const struct queued *queued);
+void weir_quarantine_committed(struct weir_lane *lane, const struct queued *queued);
+/* Whether the letter of a record is what its item waits for. */
+bool weir_quarantine_awaits(const struct source *source, struct weir_str key, struct weir_pos pos);
+/* A transaction deletes a record's letter: what waits for it goes on once that is committed. */
+void weir_quarantine_skip(struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos);
+void weir_quarantine_skipped(struct pipeline *pipeline, const struct weir_txn *txn, bool committed);
+/* Items that are held, and entries of them. */
+void weir_quarantine_numbers(
+        const struct pipeline *pipeline, size_t *ret_items, size_t *ret_records);
+
 /* filter.c: let a source's filter be matched together with others of its table. */
 void weir_filter_join(struct source *source);
 /* Whether the record passes the filter. */
@@ -478,6 +507,11 @@ void weir_lane_outcome(struct weir_lane *lane);
 void weir_lane_block(struct weir_lane *lane, const struct weir_err *err);
 /* Run what is left of the batch, from its first record. */
 void weir_lane_run_again(struct weir_lane *lane);
+/* Whether the record is left out of the batch: it failed, or waits. */
+static inline bool weir_queued_is_out(const struct queued *queued)
+{
+    return queued->failed || queued->parked;
+}
 /* Whether the pipeline itself said that the record is to be left out. */
 bool weir_queued_was_skipped(const struct queued *queued);
 

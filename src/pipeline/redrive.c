@@ -87,7 +87,8 @@ static enum weir_rc give_back(
     if (rc == WEIR_OK) {
         rc = weir_table_exact_key(source->table, record.keys, &redrive->arena, &key, err);
     }
-    if (rc == WEIR_OK && !redrive->asked->stale) {
+    bool awaited = rc == WEIR_OK && weir_quarantine_awaits(source, key, record.pos);
+    if (rc == WEIR_OK && !redrive->asked->stale && !awaited) {
         rc = is_stale(redrive, source, &record, key, &stale, err);
     }
     if (rc != WEIR_OK || stale) {

@@ -201,7 +201,7 @@ static void give_up(struct weir_lane *lane, size_t count, const struct weir_err 
             lane->cut != NULL ? lane->cut_by : lane->pipeline->model->steps[lane->step];
     struct queued *queued = lane->taken.first;
     for (size_t i = 0; i < count; i++, queued = queued->next) {
-        if (!queued->failed) {
+        if (!weir_queued_is_out(queued)) {
             queued->failed = true;
             queued->condition = WEIR_CONDITION_RETRIES;
             queued->step = step->id;

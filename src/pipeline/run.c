@@ -85,7 +85,7 @@ struct weir_expr_value *weir_event_copy_slots(struct weir_lane *lane, struct wei
 static void fail_record(
         const struct weir_lane *lane, struct queued *queued, const struct weir_err *err)
 {
-    if (!queued->failed) {
+    if (!weir_queued_is_out(queued)) {
         queued->step = lane->pipeline->model->steps[lane->step]->id;
         queued->failed = true;
         queued->condition = WEIR_CONDITION_RECORD;
@@ -110,7 +110,7 @@ void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struc
 bool weir_lane_has_failed(const struct weir_lane *lane, struct weir_event event)
 {
     (void)lane;
-    return queued_of(event)->failed;
+    return weir_queued_is_out(queued_of(event));
 }
 
 void weir_lane_cut(struct weir_lane *lane, struct weir_event event, const struct weir_err *err)
@@ -170,7 +170,7 @@ static bool answers_to(const struct answer *answer, const struct weir_events *in
     for (size_t i = 0; i < answer->asked_count; i++) {
         if (n < in->count && queued_of(in->all[n]) == answer->asked[i]) {
             n++;
-        } else if (!answer->asked[i]->failed) {
+        } else if (!weir_queued_is_out(answer->asked[i])) {
             return false;
         }
     }
@@ -251,7 +251,7 @@ static void drop_failed(struct weir_events *events)
 {
     size_t n = 0;
     for (size_t i = 0; i < events->count; i++) {
-        if (!queued_of(events->all[i])->failed) {
+        if (!weir_queued_is_out(queued_of(events->all[i]))) {
             events->all[n++] = events->all[i];
         }
     }
@@ -273,7 +273,8 @@ static void begin_chunk(struct weir_lane *lane)
     lane->step = lane->taken.first->first_step;
     lane->walking = true;
     for (size_t i = 0; i < most && has_room(lane); i++) {
-        if (!lane->next->failed) {
+        weir_quarantine_look(lane, lane->next);
+        if (!weir_queued_is_out(lane->next)) {
             weir_events_add(lane, &lane->events, first_event(lane, lane->next));
         }
         lane->next = lane->next->next;
@@ -388,7 +389,7 @@ void weir_lane_run(struct weir_lane *lane)
     if (lane->cut != NULL && lane->done_count == 0) {
         struct weir_err err = lane->cut_err;
         weir_lane_attempt_failed(lane, &err);
-    } else if (lane->rerun) {
+    } else if (weir_quarantine_mark(lane) || lane->rerun) {
         weir_lane_rewind(lane); /* without the records that failed, which are marked */
         weir_loop_defer(loop, &lane->run_post);
     } else {

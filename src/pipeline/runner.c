@@ -224,6 +224,8 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
             "From the start of a batch to its commit", 50, 1e-6);
     pipeline->age = weir_metrics_gauge(metrics, "weir_pipeline_oldest_unprocessed_milliseconds",
             labels, "Age of the oldest record that is not processed");
+    pipeline->parked = weir_metrics_gauge(metrics, "weir_pipeline_parked_records", labels,
+            "Records that wait for a failed one of their item, that one included");
     pipeline->waiting = weir_metrics_gauge(
             metrics, "weir_pipeline_waiting_records", labels, "Records read and not yet committed");
     pipeline->behind = weir_metrics_gauge(metrics, "weir_pipeline_records_behind", labels,
@@ -268,6 +270,7 @@ enum weir_rc weir_pipelines_add(
     weir_arena_init(&pipeline->filter_arena);
     make_metrics(pipeline, pipelines->metrics);
     pipeline->deferred = weir_deferred_create(pipeline);
+    weir_quarantine_create(pipeline);
     pipeline->claims = weir_claims_create();
     pipeline->source_count = model->table_count;
     pipeline->sources = weir_alloc_zero(model->table_count, sizeof(*pipeline->sources));
@@ -295,6 +298,7 @@ static void free_posted(struct weir_post *post)
         weir_pipeline_model_destroy(pipeline->model);
         weir_arena_fini(&pipeline->filter_arena);
         weir_deferred_destroy(pipeline->deferred);
+        weir_free(pipeline->quarantine);
         weir_claims_destroy(pipeline->claims);
         weir_free(pipeline->sources);
         weir_free(pipeline);

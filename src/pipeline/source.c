@@ -269,6 +269,7 @@ void weir_source_detach(struct source *source)
     }
     weir_free(WEIR_TAKE(source->shards));
     source->shard_count = 0;
+    weir_quarantine_forget(source);
     if (source->watch.space != 0) {
         weir_store_unwatch(source->pipeline->all->store, &source->watch);
         weir_store_unhold(source->pipeline->all->store, &source->hold);
@@ -341,6 +342,9 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
         return WEIR_OK;
     }
     if (rc == WEIR_OK) {
+        rc = weir_quarantine_load(source, err);
+    }
+    if (rc == WEIR_OK) {
         rc = make_shards(source, err);
     }
     if (rc != WEIR_OK) {
@@ -354,6 +358,7 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
     weir_store_watch(store, &source->watch);
     source->why.code = WEIR_OK;
     source->pipeline->deferred->stale = true; /* runs may have waited for the table */
+    weir_quarantine_start(source);
     weir_pipeline_wake(source->pipeline);
     return WEIR_OK;
 }

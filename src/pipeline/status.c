@@ -136,6 +136,17 @@ static void write_lag(const struct pipeline *pipeline, const struct lag *lag, st
             is_at_end(pipeline) && lag->waiting == 0 ? "true" : "false");
 }
 
+/* Items whose records wait for a failed one. */
+static void write_quarantine(const struct pipeline *pipeline, struct weir_buf *buf)
+{
+    size_t items = 0;
+    size_t records = 0;
+    weir_quarantine_numbers(pipeline, &items, &records);
+    if (items > 0) {
+        weir_buf_printf(buf, ",\"quarantine\":{\"keys\":%zu,\"records\":%zu}", items, records);
+    }
+}
+
 /* How much may still be written, and how long that takes, until records are lost. */
 static void write_room(struct pipeline *pipeline, struct weir_buf *buf)
 {
@@ -196,6 +207,7 @@ static void write_status(struct pipeline *pipeline, bool lanes, struct weir_buf 
     weir_buf_printf(buf, ",\"state\":\"%s\"", state);
     write_counts(pipeline, buf);
     write_lag(pipeline, &lag, buf);
+    write_quarantine(pipeline, buf);
     write_room(pipeline, buf);
     if (pipeline->model->dead_letters.n > 0) {
         static const char *const places[] = {

@@ -57,6 +57,7 @@ enum weir_space {
     WEIR_SPACE_RETRY = 6,     /* pipeline/: batches whose target failed */
     WEIR_SPACE_SCHEDULE = 7,  /* schedule/: schedules and their groups */
     WEIR_SPACE_DEFERRED = 8,  /* pipeline/: events that go on later */
+    WEIR_SPACE_PARKED = 9,    /* pipeline/: records that wait for a failed one */
     WEIR_SPACE_GAP = 16,      /* pipeline/: what was lost with the log before it was read */
     WEIR_SPACE_FIRST_FREE = 1024,
 };

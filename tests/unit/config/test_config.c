@@ -458,7 +458,7 @@ static void wrong_pipelines(void **state)
             "weir.yaml:9:26: error: eventName: expected an object, or a list of alternatives like "
             "[\"x\"], found a string\n"
             "weir.yaml:10:5: error: unknown option 'setps' of pipeline 'three'; did you mean "
-            "'steps'? (known: source, filter, when, steps, retry, on_failure)\n");
+            "'steps'? (known: source, filter, when, steps, retry, on_failure, quarantine)\n");
 }
 
 static void a_table_that_is_wrong_is_still_known(void **state)
