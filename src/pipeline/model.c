@@ -471,10 +471,11 @@ static void check_quarantine(struct weir_pipeline_model *model, struct weir_str 
     if (!model->quarantine && quarantine.p != NULL && !weir_str_eq(quarantine, WEIR_STR("none"))) {
         weir_conf_error(scope->diagnostics, at, "quarantine is 'key' or 'none', not '%.*s'",
                 WEIR_STR_ARG(quarantine));
-    } else if (model->quarantine && model->dead_letters.n == 0) {
+    } else if (model->quarantine && model->dead_letters_in != WEIR_LETTERS_TABLE &&
+               model->dead_letters_in != WEIR_LETTERS_QUEUE) {
         weir_conf_error(scope->diagnostics, at,
-                "quarantine needs `on_failure`: what waits goes on when the letter of the record "
-                "that failed is redriven or skipped");
+                "quarantine needs `on_failure` with a table or a queue: what waits goes on when the "
+                "letter of the record that failed is redriven or skipped");
     }
 }
 
