@@ -49,7 +49,7 @@ void weir_runtime_api_send(struct weir_instance *instance, const struct weir_inv
     weir_buf_init(&arn, 512);
     weir_functions_write_arn(functions, function->model->name, &arn);
     int deadline_n = snprintf(deadline, sizeof(deadline), "%lld",
-            (long long)(now.ms + (int64_t)function->model->timeout_ms));
+            (long long)now.ms + (long long)function->model->timeout_ms);
     int trace_n = snprintf(trace, sizeof(trace), "Root=1-%08x-%08x%016llx;Parent=%016llx;Sampled=0",
             (unsigned)(now.ms / 1000), (unsigned)weir_random_u64(&functions->random),
             (unsigned long long)weir_random_u64(&functions->random),

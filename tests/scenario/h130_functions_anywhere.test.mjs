@@ -67,7 +67,7 @@ credentials: [{ access_key_id: cloud, secret_access_key: !env "WEIR_TEST_SECRET,
   const lambda = (name, rest = '') => `{ lambda: ${name}, endpoint: "${cloud.endpoint}", region: us-east-1, access_key_id: cloud, secret_access_key: heaven${rest} }`;
   const configFile = path.join(folder, 'weir.yaml');
   await writeFile(configFile, `functions:
-  shout: { command: [./bootstrap], dir: ./functions/shout, timeout: 10s }
+  shout: { command: [./bootstrap], dir: ./functions/shout, timeout: 10s, concurrency: 1 }
   url: { url: "${endpoint.url}/path?a=b", headers: { Authorization: Bearer xyz } }
   wrong: { url: "${endpoint.url}/status/400" }
   busy: { url: "${endpoint.url}/status/429" }
