@@ -43,12 +43,14 @@ enum weir_rc weir_intent_lane_parse(struct weir_str lane, enum weir_intent_kind 
 struct weir_str weir_intent_key(struct weir_arena *arena, enum weir_intent_part part,
         struct weir_str lane, const uint64_t *sequence)
 {
-    size_t n = 1 + lane.n + (sequence != NULL ? sizeof(*sequence) : 0);
-    char *p = weir_arena_alloc(arena, n);
+    char *p = weir_arena_alloc(arena, 1 + lane.n + sizeof(*sequence));
     p[0] = (char)part;
     memcpy(p + 1, lane.p, lane.n);
-    for (size_t i = 0; i < n - lane.n - 1; i++) {
-        p[1 + lane.n + i] = (char)(*sequence >> (56 - 8 * i));
+    size_t n = 1 + lane.n;
+    if (sequence != NULL) {
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            p[n++] = (char)(*sequence >> shift);
+        }
     }
     return weir_str(p, n);
 }

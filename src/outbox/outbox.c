@@ -53,54 +53,51 @@ struct weir_outbox_note {
     char name[];
 };
 
-void weir_outbox_note(struct weir_outbox *outbox, struct weir_str lane, uint64_t sequence)
+/* Note a lane in a table, unless it is there with a lower number. */
+static void add_note(struct weir_outbox_note **notes, struct weir_str lane, uint64_t first)
 {
     struct weir_outbox_note *note = NULL;
-    weir_mutex_lock(&outbox->mutex);
-    HASH_FIND(hh, outbox->noted, lane.p, lane.n, note);
+    HASH_FIND(hh, *notes, lane.p, lane.n, note);
     if (note == NULL) {
         note = weir_alloc_zero(1, sizeof(*note) + lane.n);
-        note->first = sequence;
+        note->first = first;
         note->n = lane.n;
         memcpy(note->name, lane.p, lane.n);
-        HASH_ADD_KEYPTR(hh, outbox->noted, note->name, note->n, note);
+        HASH_ADD_KEYPTR(hh, *notes, note->name, note->n, note);
     }
+}
+
+void weir_outbox_note(struct weir_outbox *outbox, struct weir_str lane, uint64_t sequence)
+{
+    weir_mutex_lock(&outbox->mutex);
+    add_note(&outbox->noted, lane, sequence);
     weir_mutex_unlock(&outbox->mutex);
+}
+
+static void free_notes(struct weir_outbox_note **notes)
+{
+    struct weir_outbox_note *note = *notes;
+    HASH_CLEAR(hh, *notes);
+    while (note != NULL) {
+        struct weir_outbox_note *next = note->hh.next;
+        weir_free(note);
+        note = next;
+    }
 }
 
 /* The intents that were noted are in the store now, if ever: a group was published. */
 static void published(struct weir_watch *watch)
 {
     struct weir_outbox *outbox = WEIR_CONTAINER(watch, struct weir_outbox, watch);
-    struct weir_outbox_note *note = NULL;
-    struct weir_outbox_note *other = NULL;
     weir_mutex_lock(&outbox->mutex);
     bool any = outbox->noted != NULL;
-    HASH_ITER(hh, outbox->noted, note, other)
-    {
-        struct weir_outbox_note *known = NULL;
-        HASH_DELETE(hh, outbox->noted, note);
-        HASH_FIND(hh, outbox->ready, note->name, note->n, known);
-        if (known == NULL) {
-            HASH_ADD_KEYPTR(hh, outbox->ready, note->name, note->n, note);
-        } else {
-            weir_free(note); /* the one that is there has a lower number */
-        }
+    for (struct weir_outbox_note *note = outbox->noted; note != NULL; note = note->hh.next) {
+        add_note(&outbox->ready, weir_str(note->name, note->n), note->first);
     }
+    free_notes(&outbox->noted);
     weir_mutex_unlock(&outbox->mutex);
     if (any) {
         outbox->options.host.changed(outbox->options.host.arg);
-    }
-}
-
-static void free_notes(struct weir_outbox_note **notes)
-{
-    struct weir_outbox_note *note = NULL;
-    struct weir_outbox_note *other = NULL;
-    HASH_ITER(hh, *notes, note, other)
-    {
-        HASH_DELETE(hh, *notes, note);
-        weir_free(note);
     }
 }
 

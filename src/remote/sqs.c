@@ -333,9 +333,9 @@ static void write_request(struct sending *sending)
     weir_json_write_string(buf, sending->deliveries[0]->target);
     weir_buf_z(buf, ",\"Entries\":[");
     for (size_t i = 0; i < sending->count; i++) {
-        struct weir_str remote;
-        struct weir_str members;
-        read_payload(sending->deliveries[i]->payload, &remote, &members); /* begin looked */
+        struct weir_str remote = { 0 };
+        struct weir_str members = { 0 };
+        weir_assert(read_payload(sending->deliveries[i]->payload, &remote, &members));
         weir_buf_printf(buf, "%s{\"Id\":\"%zu\",", i > 0 ? "," : "", i);
         weir_buf_str(buf, members);
         weir_buf_byte(buf, '}');
@@ -349,9 +349,9 @@ static void send_some(
         struct weir_remote_sqs *sqs, struct weir_delivery *const *deliveries, size_t count)
 {
     struct sending *sending = weir_alloc_zero(1, sizeof(*sending));
-    struct weir_str name;
-    struct weir_str members;
-    read_payload(deliveries[0]->payload, &name, &members);
+    struct weir_str name = { 0 };
+    struct weir_str members = { 0 };
+    weir_assert(read_payload(deliveries[0]->payload, &name, &members)); /* begin looked at each */
     const struct weir_remote *remote = find_remote(sqs, name);
     sending->sqs = sqs;
     sending->count = count;
