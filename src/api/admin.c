@@ -139,6 +139,8 @@ static void handle_status(struct weir_http_request *request, void *arg)
     write_tables(admin, &body);
     weir_buf_z(&body, ",\"outbox\":");
     weir_outbox_status(admin->options.outbox, &body);
+    weir_buf_z(&body, ",\"schedules\":");
+    weir_schedules_status(admin->options.schedules, &body);
     weir_buf_z(&body, ",\"functions\":");
     weir_functions_status(admin->options.functions, &body);
     weir_buf_z(&body, ",\"pipelines\":");

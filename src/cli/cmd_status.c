@@ -231,6 +231,21 @@ static void write_head(struct weir_buf *out, struct weir_arena *arena, struct we
     }
 }
 
+/* Nothing is said while no schedule has had anything to do. */
+static void write_schedules(struct weir_buf *out, struct weir_arena *arena, struct weir_str answer)
+{
+    struct weir_str schedules = weir_cli_member(arena, answer, "schedules");
+    struct weir_str fired = weir_cli_member(arena, schedules, "fired");
+    struct weir_str missed = weir_cli_member(arena, schedules, "missed");
+    struct weir_str failed = weir_cli_member(arena, schedules, "failed");
+    bool idle = weir_str_eq(fired, WEIR_STR("0")) && weir_str_eq(missed, WEIR_STR("0")) &&
+                weir_str_eq(failed, WEIR_STR("0"));
+    if (fired.n > 0 && !idle) {
+        weir_buf_printf(out, "\nschedules: %.*s fired, %.*s missed, %.*s failed\n",
+                WEIR_STR_ARG(fired), WEIR_STR_ARG(missed), WEIR_STR_ARG(failed));
+    }
+}
+
 static void write_page(struct weir_buf *out, struct weir_str answer)
 {
     static const char *const table_titles[] = { "TABLE", "STREAM" };
@@ -258,6 +273,7 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     weir_cli_columns_init(&columns, lane_titles, sizeof(lane_titles) / sizeof(lane_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "outbox"), add_lane, &columns);
     weir_cli_columns_write(&columns, out);
+    write_schedules(out, &arena, answer);
     struct page page = { out, &arena };
     weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), write_attention, &page);
     weir_arena_fini(&arena);

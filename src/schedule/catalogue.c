@@ -63,6 +63,17 @@ void weir_schedules_destroy(struct weir_schedules *schedules)
     }
 }
 
+static unsigned long long count_of(const struct weir_counter *counter)
+{
+    return counter != NULL ? atomic_load(&counter->value) : 0;
+}
+
+void weir_schedules_status(const struct weir_schedules *schedules, struct weir_buf *buf)
+{
+    weir_buf_printf(buf, "{\"fired\":%llu,\"missed\":%llu,\"failed\":%llu}",
+            count_of(schedules->fired), count_of(schedules->missed), count_of(schedules->failed));
+}
+
 /* --- operations ---------------------------------------------------------------------------- */
 
 enum intent {

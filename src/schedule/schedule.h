@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/metrics.h"
@@ -230,6 +231,9 @@ struct weir_schedule_listed {
 WEIR_MUST_CHECK enum weir_rc weir_schedules_list(struct weir_schedules *schedules,
         const struct weir_schedule_query *query, struct weir_arena *arena,
         struct weir_schedule_listed *listed, size_t cap, size_t *ret_count, struct weir_err *err);
+
+/* Append what firings came to since weir started, as a JSON object: what /v1/status shows. */
+void weir_schedules_status(const struct weir_schedules *schedules, struct weir_buf *buf);
 
 /* --- groups ------------------------------------------------------------------------------- */
 

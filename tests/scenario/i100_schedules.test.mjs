@@ -272,6 +272,24 @@ test('an application debounces: update, and create when there is nothing', { ski
   assert.deepEqual(await receive(sqs, queue), []);
 });
 
+test('signed requests pass, with what their paths hold, and others do not', { skip }, async () => {
+  const own = await new Weir({
+    config: 'credentials: [{ access_key_id: AKIDTEST, secret_access_key: s3cret }]\n' }).start();
+  try {
+    const signed = (secretAccessKey) => schedulerOf(own,
+      { credentials: { accessKeyId: 'AKIDTEST', secretAccessKey } });
+    const { ScheduleGroupArn: ResourceArn } = await signed('s3cret').send(
+      new CreateScheduleGroupCommand({ Name: 'g', Tags: [{ Key: 'a b', Value: 'c' }] }));
+    await signed('s3cret').send(new UntagResourceCommand({ ResourceArn, TagKeys: ['a b'] }));
+    const { Tags } = await signed('s3cret').send(new ListTagsForResourceCommand({ ResourceArn }));
+    assert.deepEqual(Tags, []);
+    await assert.rejects(signed('wrong').send(new ListSchedulesCommand({})),
+      { name: 'InvalidSignatureException' });
+  } finally {
+    await own.close();
+  }
+});
+
 test('a kill loses no schedule and doubles no firing', { skip }, async () => {
   const own = await new Weir().start();
   try {

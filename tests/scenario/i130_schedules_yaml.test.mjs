@@ -41,6 +41,7 @@ test('the schedules of the page work', { skip }, async () => {
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: 'work' }));
     const [message] = await receive(sqs, QueueUrl, { WaitTimeSeconds: 20 });
     assert.equal(message.Body, 'still here'); // a rate begins at once
+    assert.match(await run(weir, 'status'), /^schedules: 1 fired, 0 missed, 0 failed$/m);
   } finally {
     await weir.close();
   }
