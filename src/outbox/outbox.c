@@ -1,6 +1,8 @@
 /* The outbox as a whole: its lanes, what wakes them, and what begins. */
 #include "outbox/outbox.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "outbox/outbox_int.h"
 
@@ -451,7 +453,7 @@ enum weir_rc weir_outbox_create(const struct weir_outbox_options *options,
         struct weir_outbox **ret_outbox, struct weir_err *err)
 {
     struct weir_outbox *outbox = weir_alloc_zero(1, sizeof(*outbox));
-    unsigned char random[8];
+    struct weir_random fresh; /* another one at each start, whatever the seed */
     outbox->options = *options;
     outbox->clock = weir_store_clock(options->store);
     weir_clock_guard_init(&outbox->guard, outbox->clock);
@@ -461,8 +463,9 @@ enum weir_rc weir_outbox_create(const struct weir_outbox_options *options,
     } else {
         weir_random_init(&outbox->random);
     }
-    weir_random_secret(random, sizeof(random));
-    weir_hex(random, sizeof(random), outbox->prefix);
+    weir_random_init(&fresh);
+    snprintf(outbox->prefix, sizeof(outbox->prefix), "%016llx",
+            (unsigned long long)weir_random_u64(&fresh));
     /* The log's end grows by more than one with each intent: no number is given out twice. */
     uint64_t highest = weir_log_end(weir_store_log(options->store)).seq;
     enum weir_rc rc = load_lanes(outbox, &highest, err);
