@@ -38,9 +38,11 @@ static void timer_fired(struct weir_loop_timer *timer)
     case LANE_PENDING:
         weir_lane_timed_out(lane);
         break;
+    case LANE_COMMITTING:
+        weir_lane_ask(lane);
+        break;
     case LANE_QUEUED:
     case LANE_RUNNING:
-    case LANE_COMMITTING:
         break;
     }
 }
@@ -72,6 +74,7 @@ void weir_lane_fini(struct weir_lane *lane)
         weir_lane_cancel(lane);
     }
     weir_assert(lane->claims == NULL);
+    weir_txn_destroy(WEIR_TAKE(lane->question));
     weir_batch_end(&lane->batch);
     weir_queued_clear(&lane->waiting);
     weir_queued_clear(&lane->taken);

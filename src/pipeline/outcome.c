@@ -113,6 +113,7 @@ void weir_lane_submit(struct weir_lane *lane)
     weir_position_put(lane->batch.txn, lane, lane->committing);
     weir_attempts_committing(lane);
     lane->phase = LANE_COMMITTING;
+    lane->log_end = weir_log_end(weir_store_log(lane->pipeline->all->store));
     lane->batch.txn->done = transaction_done;
     lane->batch.txn->arg = lane;
     weir_store_submit(lane->pipeline->all->store, lane->batch.txn);
@@ -228,8 +229,27 @@ static void shrink(struct weir_lane *lane, const struct weir_err *err)
     weir_lane_run_again(lane);
 }
 
+static void answered(struct weir_lane *lane)
+{
+    struct weir_err err;
+    switch (weir_lane_answered(lane, &err)) {
+    case WEIR_LANE_COMMITTED:
+        committed(lane);
+        break;
+    case WEIR_LANE_NOT_COMMITTED:
+        weir_lane_block(lane, &err);
+        break;
+    case WEIR_LANE_UNSURE:
+        break;
+    }
+}
+
 void weir_lane_outcome(struct weir_lane *lane)
 {
+    if (lane->question != NULL) {
+        answered(lane);
+        return;
+    }
     struct weir_err err = lane->batch.txn->err;
     enum weir_rc rc = lane->batch.txn->rc;
     if (rc == WEIR_OK) {
@@ -242,6 +262,8 @@ void weir_lane_outcome(struct weir_lane *lane)
         weir_lane_run_again(lane);
     } else if (rc == WEIR_E_TOO_LARGE) {
         shrink(lane, &err);
+    } else if (rc == WEIR_E_UNKNOWN_OUTCOME) {
+        weir_lane_unsure(lane);
     } else {
         weir_lane_block(lane, &err);
     }

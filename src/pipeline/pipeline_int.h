@@ -196,7 +196,10 @@ struct weir_lane {
     struct attempts_stored stored;
     struct weir_pos position; /* committed: all before it is done */
     struct weir_pos committing;
-    struct weir_pos given; /* the last record of the stream that was given to it */
+    struct weir_pos log_end;   /* before the transaction at hand: what it writes is behind it */
+    struct weir_txn *question; /* UNSURE: with the store */
+    bool unsure;               /* COMMITTING: whether the transaction is true is being found out */
+    struct weir_pos given;     /* the last record of the stream that was given to it */
     uint64_t began_ns;
     uint64_t waiting_since_ns;     /* monotonic time at which the first waiting record came */
     struct weir_err why;           /* BLOCKED, PAUSED */
@@ -505,6 +508,19 @@ void weir_lane_release_claims(struct weir_lane *lane);
 void weir_lane_submit(struct weir_lane *lane);
 void weir_lane_outcome(struct weir_lane *lane);
 void weir_lane_block(struct weir_lane *lane, const struct weir_err *err);
+/* unsure.c: the outcome of the transaction is not known. Find out. */
+void weir_lane_unsure(struct weir_lane *lane);
+void weir_lane_ask(struct weir_lane *lane);
+
+enum weir_lane_certainty {
+    WEIR_LANE_COMMITTED,
+    WEIR_LANE_NOT_COMMITTED, /* err says why it was not known */
+    WEIR_LANE_UNSURE,        /* still: the lane's timer is set to ask again */
+};
+
+/* What came of a question. */
+enum weir_lane_certainty weir_lane_answered(struct weir_lane *lane, struct weir_err *err);
+
 /* Run what is left of the batch, from its first record. */
 void weir_lane_run_again(struct weir_lane *lane);
 /* Whether the record is left out of the batch: it failed, or waits. */

@@ -345,7 +345,9 @@ static void write_final_positions(struct weir_pipelines *pipelines)
     for (struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
         WEIR_EACH_LANE(p, lane)
         {
-            weir_position_put(txn, lane, weir_lane_reached(lane));
+            if (!lane->unsure) { /* what is stored may be further than the lane knows */
+                weir_position_put(txn, lane, weir_lane_reached(lane));
+            }
         }
         p->stopped = true;
     }
