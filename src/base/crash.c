@@ -16,6 +16,12 @@ static pthread_once_t wanted_once = PTHREAD_ONCE_INIT;
 
 static atomic_ulong passes; /* of the wanted point */
 
+/* What weir_fault_at asks for. */
+static const char *failing = "";
+static unsigned long fail_from; /* 0: never */
+static unsigned long fail_times;
+static atomic_ulong fail_passes;
+
 static void read_wanted(void)
 {
     const char *text = getenv("WEIR_CRASH_AT");
@@ -38,5 +44,27 @@ void weir_crash_here(const char *name)
             atomic_fetch_add(&passes, 1) + 1 == wanted_pass) {
         _Exit(WEIR_CRASH_STATUS);
     }
+}
+
+void weir_fault_at(const char *name, unsigned long nth, unsigned long times)
+{
+    failing = name;
+    fail_from = nth;
+    fail_times = times;
+    atomic_store(&fail_passes, 0);
+}
+
+bool weir_fault_here(const char *name)
+{
+    if (strcmp(name, failing) != 0) {
+        return false;
+    }
+    unsigned long pass = atomic_fetch_add(&fail_passes, 1) + 1;
+    return fail_from > 0 && pass >= fail_from && pass - fail_from < fail_times;
+}
+
+unsigned long weir_fault_passes(void)
+{
+    return atomic_load(&fail_passes);
 }
 #endif

@@ -283,6 +283,14 @@ static void functions_log(void *arg, const struct weir_function_event *event)
 
 enum { MEMORY_SEGMENT_BYTES = 16 * 1024 * 1024 }; /* of the caller's files, which are in memory */
 
+static uint32_t segment_bytes(const struct weir_engine_options *options)
+{
+    if (options->fs == NULL) {
+        return 0;
+    }
+    return options->segment_bytes > 0 ? options->segment_bytes : MEMORY_SEGMENT_BYTES;
+}
+
 static enum weir_rc start_store(
         struct engine *engine, const struct weir_engine_options *options, struct weir_err *err)
 {
@@ -292,7 +300,7 @@ static enum weir_rc start_store(
         .dir = memory ? NULL : options->data,
         .fs = options->fs,
         .discard_state = options->fs != NULL,
-        .segment_bytes = options->fs != NULL ? MEMORY_SEGMENT_BYTES : 0,
+        .segment_bytes = segment_bytes(options),
         .stepped = options->clock != NULL,
         .clock = engine->parts.clock,
         .metrics = engine->parts.metrics,

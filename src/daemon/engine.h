@@ -44,6 +44,7 @@ struct weir_engine_options {
     struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
             const struct weir_invocation *invocation);
     void *stand_in_arg;
+    uint32_t segment_bytes; /* of the log in fs; 0: 16 MiB */
 };
 
 /* The parts, for those who put something around them. Borrowed from the engine. */

@@ -39,7 +39,9 @@ static void timer_fired(struct weir_loop_timer *timer)
         weir_lane_timed_out(lane);
         break;
     case LANE_COMMITTING:
-        weir_lane_ask(lane);
+        if (lane->unsure) {
+            weir_lane_ask(lane);
+        }
         break;
     case LANE_QUEUED:
     case LANE_RUNNING:

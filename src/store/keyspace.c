@@ -5,6 +5,7 @@
 #include <rocksdb/c.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/mem.h"
 #include "store/store_int.h"
 
@@ -245,6 +246,9 @@ enum weir_rc weir_keyspaces_apply(
 {
     rocksdb_writebatch_put(spaces->batch, applied_key, sizeof(applied_key),
             (const char *)&applied.seq, sizeof(applied.seq));
+    if (weir_fault_point("state.write")) {
+        return weir_fail(err, WEIR_E_IO, "cannot change the state: a test lets this fail");
+    }
     char *message = NULL;
     rocksdb_write(spaces->db, spaces->write, spaces->batch, &message);
     if (message != NULL) {
