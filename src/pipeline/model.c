@@ -474,7 +474,8 @@ static void check_quarantine(struct weir_pipeline_model *model, struct weir_str 
     } else if (model->quarantine && model->dead_letters_in != WEIR_LETTERS_TABLE &&
                model->dead_letters_in != WEIR_LETTERS_QUEUE) {
         weir_conf_error(scope->diagnostics, at,
-                "quarantine needs `on_failure` with a table or a queue: what waits goes on when the "
+                "quarantine needs `on_failure` with a table or a queue: what waits goes on when "
+                "the "
                 "letter of the record that failed is redriven or skipped");
     }
 }
