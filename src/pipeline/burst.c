@@ -71,6 +71,13 @@ struct weir_str weir_burst_due_key(struct weir_arena *arena, struct weir_str pip
     return make_key(arena, weir_burst_prefix(arena, BURST_DUE, pipeline, step), &number, 1, key);
 }
 
+struct weir_str weir_burst_time_key(
+        struct weir_arena *arena, struct weir_str prefix, struct weir_time time)
+{
+    uint64_t number = due_number(time);
+    return make_key(arena, prefix, &number, 1, WEIR_STR(""));
+}
+
 struct weir_str weir_burst_closed_key(struct weir_arena *arena, struct weir_str pipeline,
         struct weir_str step, const struct burst *burst, struct weir_str key)
 {

@@ -51,6 +51,10 @@ enum burst_kind {
 struct weir_str weir_burst_prefix(struct weir_arena *arena, enum burst_kind kind,
         struct weir_str pipeline, struct weir_str step);
 
+/* Where the DUE or CLOSED keys with a prefix and a time begin. In the arena. */
+struct weir_str weir_burst_time_key(
+        struct weir_arena *arena, struct weir_str prefix, struct weir_time time);
+
 /* The keys. In the arena. */
 struct weir_str weir_burst_open_key(struct weir_arena *arena, struct weir_str pipeline,
         struct weir_str step, struct weir_str key);
@@ -125,14 +129,18 @@ struct deferred {
     bool stale; /* entries may have changed since the last look */
     bool more;  /* closed bursts wait for those that are with lanes */
     bool looking;
-    bool marking;                 /* the transaction under way marks the end of the log */
-    struct weir_time next;        /* the earliest `d` entry; 0: there is none */
-    struct weir_time settled;     /* all that was committed before this time .. */
-    struct weir_pos settled_end;  /* .. stands before this position */
-    struct weir_txn *txn;         /* the one under way; NULL: none */
-    struct weir_post done_post;   /* brings its outcome to the loop */
-    struct weir_loop_timer timer; /* for the next due time */
-    struct weir_origin origin;    /* of the records it gives to lanes */
+    bool marking;          /* the transaction under way marks the end of the log */
+    struct weir_time next; /* the earliest `d` entry; 0: there is none */
+    /* No entry stands before these times: what was deleted there is not stepped over again. */
+    struct weir_time due_from;
+    struct weir_time closed_from;
+    struct weir_time closing_from; /* of the transaction under way, the earliest that it closes */
+    struct weir_time settled;      /* all that was committed before this time .. */
+    struct weir_pos settled_end;   /* .. stands before this position */
+    struct weir_txn *txn;          /* the one under way; NULL: none */
+    struct weir_post done_post;    /* brings its outcome to the loop */
+    struct weir_loop_timer timer;  /* for the next due time */
+    struct weir_origin origin;     /* of the records it gives to lanes */
     struct fired *fired;
     size_t fired_count;
     size_t fired_bytes;
@@ -156,6 +164,9 @@ void weir_deferred_destroy(struct deferred *deferred);
 
 /* Something has moved: see whether a burst can be closed, or go on. */
 void weir_deferred_look(struct deferred *deferred);
+
+/* Some batch or somebody else has changed entries, which the next look is to see. */
+void weir_deferred_note(struct deferred *deferred);
 
 /* As look, also at entries: a batch was committed, or somebody else has changed some. */
 void weir_deferred_changed(struct deferred *deferred);

@@ -15,7 +15,7 @@
 
 enum {
     CLOSE_MAX = 200,           /* bursts that one transaction closes */
-    FIRED_MAX = 256,           /* runs that are with lanes */
+    FIRED_MAX = 1000,          /* runs that are with lanes */
     FIRED_BYTES = 4 << 20,     /* of their records */
     LOOK_AGAIN_MS = 60 * 1000, /* at the latest: the wall clock may have been set */
     RETRY_MS = 1000,           /* after a transaction that could not be made */
@@ -104,6 +104,12 @@ static void outcome_posted(struct weir_post *post)
         deferred->settled_end = weir_log_end(weir_store_log(pipeline->all->store));
     } else if (rc == WEIR_OK) {
         deferred->stale = true;
+        if (deferred->closing_from.ms < deferred->closed_from.ms) {
+            deferred->closed_from = deferred->closing_from;
+        }
+        if (deferred->closing_from.ms < deferred->due_from.ms) {
+            deferred->due_from = deferred->closing_from;
+        }
     } else if (!is_over(deferred)) {
         weir_logline(WEIR_LOG_WARN, "pipeline.deferred_waits", "pipeline", pipeline->model->name.p,
                 "reason", txn->err.msg, NULL);
@@ -128,9 +134,9 @@ static void log_unreadable(const struct deferred *deferred, const struct weir_er
             deferred->pipeline->model->name.p, "reason", err->msg, NULL);
 }
 
-/* Call for a step's entries of a kind, in order, until `each` says false. */
+/* Call for a step's entries of a kind from a time on, in order, until `each` says false. */
 static enum weir_rc each_entry(struct deferred *deferred, enum burst_kind kind,
-        const struct weir_step *step,
+        struct weir_time from, const struct weir_step *step,
         bool (*each)(void *arg, struct weir_str key, const struct burst_name *name,
                 struct weir_str value),
         void *arg, struct weir_err *err)
@@ -139,10 +145,11 @@ static enum weir_rc each_entry(struct deferred *deferred, enum burst_kind kind,
     struct weir_arena arena;
     weir_arena_init(&arena);
     struct weir_str prefix = weir_burst_prefix(&arena, kind, pipeline->model->name, step->id);
+    struct weir_str begin = weir_burst_time_key(&arena, prefix, from);
     struct weir_cursor *cursor = weir_cursor_create(pipeline->all->store, WEIR_SPACE_DEFERRED);
     enum weir_rc rc = WEIR_OK;
     bool goes_on = true;
-    for (weir_cursor_seek(cursor, prefix); goes_on; weir_cursor_next(cursor)) {
+    for (weir_cursor_seek(cursor, begin); goes_on; weir_cursor_next(cursor)) {
         struct weir_str key;
         struct weir_entry entry;
         struct burst_name name;
@@ -177,8 +184,11 @@ static enum weir_rc find_next(struct deferred *deferred, struct weir_err *err)
     deferred->next.ms = 0;
     EACH_DEFERRING(deferred, step)
     {
-        rc = rc == WEIR_OK ? each_entry(deferred, BURST_DUE, step, note_next, deferred, err) : rc;
+        rc = rc == WEIR_OK ? each_entry(deferred, BURST_DUE, deferred->due_from, step, note_next,
+                                     deferred, err)
+                           : rc;
     }
+    deferred->due_from.ms = deferred->next.ms != 0 ? deferred->next.ms : INT64_MAX;
     return rc;
 }
 
@@ -187,6 +197,7 @@ struct closing {
     const struct weir_step *step;
     struct weir_str pipeline;
     struct weir_time until;
+    struct weir_time from; /* the earliest */
     size_t count;
 };
 
@@ -206,6 +217,9 @@ static bool add_end(
     op->due_key = weir_arena_str(&closing->txn->arena, key);
     op->key = weir_str(op->due_key.p + (name->key.p - key.p), name->key.n);
     weir_burst_end(closing->txn, op);
+    if (closing->count == 0 || name->due.ms < closing->from.ms) {
+        closing->from = name->due;
+    }
     closing->count++;
     return true;
 }
@@ -222,12 +236,15 @@ static enum weir_rc close_due(
     EACH_DEFERRING(deferred, step)
     {
         closing.step = step;
-        rc = rc == WEIR_OK ? each_entry(deferred, BURST_DUE, step, add_end, &closing, err) : rc;
+        rc = rc == WEIR_OK ? each_entry(deferred, BURST_DUE, deferred->due_from, step, add_end,
+                                     &closing, err)
+                           : rc;
     }
     if (rc != WEIR_OK) {
         weir_txn_destroy(closing.txn);
         return rc;
     }
+    deferred->closing_from = closing.from;
     submit(deferred, closing.txn);
     return WEIR_OK;
 }
@@ -360,6 +377,9 @@ static bool give_entry(
 {
     struct giving *giving = arg;
     struct deferred *deferred = giving->deferred;
+    if (name->due.ms < deferred->closed_from.ms) {
+        deferred->closed_from = name->due;
+    }
     if (deferred->fired_count >= FIRED_MAX || deferred->fired_bytes >= FIRED_BYTES) {
         deferred->more = true;
         return false;
@@ -386,14 +406,21 @@ static enum weir_rc give_closed(struct deferred *deferred, struct weir_err *err)
 {
     struct giving giving = { .deferred = deferred, .err = err };
     enum weir_rc rc = WEIR_OK;
+    struct weir_time from = deferred->closed_from;
     deferred->more = false;
+    deferred->closed_from.ms = INT64_MAX;
     EACH_DEFERRING(deferred, step)
     {
         giving.step = step;
-        rc = rc == WEIR_OK ? each_entry(deferred, BURST_CLOSED, step, give_entry, &giving, err)
-                           : rc;
+        rc = rc == WEIR_OK
+                     ? each_entry(deferred, BURST_CLOSED, from, step, give_entry, &giving, err)
+                     : rc;
     }
-    return rc == WEIR_OK && giving.damaged ? WEIR_E_DAMAGED : rc;
+    rc = rc == WEIR_OK && giving.damaged ? WEIR_E_DAMAGED : rc;
+    if (rc != WEIR_OK) {
+        deferred->closed_from.ms = 0;
+    }
+    return rc;
 }
 
 static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
@@ -476,9 +503,16 @@ void weir_deferred_look(struct deferred *deferred)
     deferred->looking = false;
 }
 
-void weir_deferred_changed(struct deferred *deferred)
+void weir_deferred_note(struct deferred *deferred)
 {
     deferred->stale = true;
+    deferred->due_from.ms = 0;
+    deferred->closed_from.ms = 0;
+}
+
+void weir_deferred_changed(struct deferred *deferred)
+{
+    weir_deferred_note(deferred);
     weir_deferred_look(deferred);
 }
 

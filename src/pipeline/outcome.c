@@ -200,7 +200,9 @@ static void committed(struct weir_lane *lane)
     bool cut = lane->cut != NULL;
     struct weir_err cut_err = lane->cut_err;
     goes_on(lane);
-    pipeline->deferred->stale = pipeline->deferred->stale || lane->batch.deferrals != NULL;
+    if (lane->batch.deferrals != NULL) {
+        weir_deferred_note(pipeline->deferred);
+    }
     weir_attempts_committed(lane);
     release(lane);
     weir_lane_forget(lane);
