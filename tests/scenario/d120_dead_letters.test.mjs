@@ -105,6 +105,27 @@ test('a letter is processed again, unless its item has moved on', async () => {
   }
 });
 
+test('a record that is larger than an item loses images, says so, and is not redriven', async () => {
+  const weir = await new Weir({ config: tables + letters + pipelines }).start();
+  try {
+    const long = 'x'.repeat(250_000);
+    await put(weir, { id: 'a', value: 1, long: `${long}1` });
+    await put(weir, { id: 'a', value: 'poison', long });
+    await eventually(async () => (await all(weir, 'letters')).length === 1);
+    const [letter] = await all(weir, 'letters');
+    assert.equal(letter.incomplete, true);
+    const { Records: [{ dynamodb }] } = JSON.parse(letter.payload);
+    assert.equal(dynamodb.OldImage, undefined);
+    assert.equal(dynamodb.NewImage.long.S, long);
+    const answer = await weir.request({ method: 'POST', path: `/v1/redrive?pipeline=copy&sequence=${letter.sequence}` });
+    assert.equal(answer.status, 400);
+    assert.match(answer.json.message, /cannot be processed: it does not hold the whole record/);
+    assert.equal((await all(weir, 'letters')).length, 1);
+  } finally {
+    await weir.close();
+  }
+});
+
 test('without its table a dead letter waits rather than being lost', async () => {
   const weir = await new Weir({ config: tables + pipelines }).start();
   try {

@@ -43,6 +43,97 @@ static void an_old_receipt_deletes_nothing(void **state)
     weir_receive_fini(&first.receive);
 }
 
+struct looking {
+    struct weir_buf seen; /* bodies, hidden ones in brackets */
+    struct weir_str receipt;
+    struct weir_arena *arena;
+    size_t most;
+};
+
+static bool look_at(void *arg, const struct weir_message *message, bool hidden)
+{
+    struct looking *looking = arg;
+    weir_buf_printf(&looking->seen, hidden ? "[%.*s]" : "%.*s", WEIR_STR_ARG(message->body));
+    looking->receipt = weir_arena_str(looking->arena, message->receipt);
+    return --looking->most > 0;
+}
+
+static void assert_seen(struct fixture *f, uint64_t after, size_t most, const char *expected,
+        struct weir_str *ret_receipt)
+{
+    struct looking looking = { .arena = &f->arena, .most = most };
+    struct weir_err err;
+    const struct weir_queue *queue = queue_of(f, "q");
+    weir_buf_init(&looking.seen, 1 << 16);
+    must(weir_queues_browse(f->queues, queue, after, look_at, &looking, &err), &err);
+    weir_buf_byte(&looking.seen, '\0');
+    assert_string_equal(looking.seen.p, expected);
+    weir_buf_fini(&looking.seen);
+    weir_queue_unref(queue);
+    *ret_receipt = looking.receipt;
+}
+
+/* Delete a message unless somebody has had it, or refuse the transaction. */
+static enum weir_rc settle_exactly(struct fixture *f, struct weir_str receipt)
+{
+    const struct weir_queue *queue = queue_of(f, "q");
+    WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
+    struct weir_queue_settle *op = WEIR_ARENA_NEW(&txn->arena, struct weir_queue_settle);
+    struct weir_err err;
+    op->queue = queue;
+    op->receipt = receipt;
+    op->exact = true;
+    op->strict = true;
+    must(weir_queue_settle(f->queues, op, txn, &err), &err);
+    enum weir_rc rc = weir_store_commit(f->store, txn, &err);
+    assert_int_equal(op->rc, rc);
+    weir_queue_unref(queue);
+    run(f);
+    return rc;
+}
+
+static void messages_can_be_looked_at_and_deleted_without_receiving_them(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    struct weir_str receipt = { 0 };
+    struct weir_str later = { 0 };
+    create(f, &queue);
+    send(f, "q", "a");
+    send(f, "q", "b");
+    send(f, "q", "c");
+    assert_seen(f, 0, 10, "abc", &later);
+    assert_seen(f, 0, 1, "a", &receipt);
+    assert_seen(f, 1, 10, "bc", &later);
+    assert_seen(f, UINT64_MAX, 10, "", &later);
+    assert_int_equal(settle_exactly(f, receipt), WEIR_OK);
+    assert_int_equal(settle_exactly(f, receipt), WEIR_E_CONDITION); /* it is gone */
+    assert_seen(f, 0, 1, "b", &receipt);
+    assert_string_equal(take(f, "q", 1), "b");
+    assert_seen(f, 0, 10, "[b]c", &later);
+    assert_int_equal(settle_exactly(f, receipt), WEIR_E_CONDITION); /* somebody has it */
+    advance(f, 30 * SECOND);
+    assert_int_equal(settle_exactly(f, receipt), WEIR_E_CONDITION); /* and has had it */
+    assert_seen(f, 0, 1, "b", &receipt);
+    assert_int_equal(settle_exactly(f, receipt), WEIR_OK);
+    assert_numbers(f, "q", 1, 0, 0);
+}
+
+static void json_is_made_fit_for_xml(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        { "{\"a\":\"b\"}", "{\"a\":\"b\"}" },
+        { "\"\xef\xbf\xbe\xef\xbf\xbfx\"", "\"\\ufffe\\uffffx\"" },
+        { "\"\xef\xbf\xbd\"", "\"\xef\xbf\xbd\"" },
+        { "", "" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(cases); i++) {
+        struct weir_str made = weir_message_json(&f->arena, weir_str_z(cases[i][0]));
+        assert_true(weir_str_eq(made, weir_str_z(cases[i][1])));
+    }
+}
+
 static void the_time_can_be_changed(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +483,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_received_message_is_hidden_until_its_time),
         TEST(an_old_receipt_deletes_nothing),
+        TEST(messages_can_be_looked_at_and_deleted_without_receiving_them),
+        TEST(json_is_made_fit_for_xml),
         TEST(the_time_can_be_changed),
         TEST(delayed_messages_show_later),
         TEST(receives_wait_in_their_order),
