@@ -62,7 +62,7 @@ static bool list_letter(void *arg, const struct weir_letter *letter)
 
 void weir_admin_letters(struct weir_http_request *request, void *arg)
 {
-    struct weir_letters letters;
+    struct weir_letters letters = { 0 };
     struct weir_err err = { 0 };
     struct weir_str next = { 0 };
     struct listing listing = { 0 };
@@ -88,8 +88,8 @@ void weir_admin_letters(struct weir_http_request *request, void *arg)
 
 void weir_admin_redrive(struct weir_http_request *request, void *arg)
 {
-    struct weir_letters letters;
-    struct weir_redriven done;
+    struct weir_letters letters = { 0 };
+    struct weir_redriven done = { 0 };
     struct weir_err err = { 0 };
     enum weir_rc rc = read_wanted(request, &letters, &err);
     if (rc == WEIR_OK) {
@@ -151,7 +151,7 @@ static void removed(struct weir_letters_removal *base)
 
 void weir_admin_remove_letters(struct weir_http_request *request, void *arg)
 {
-    struct weir_letters letters;
+    struct weir_letters letters = { 0 };
     struct weir_err err = { 0 };
     struct weir_str next = { 0 };
     struct removal *removal = weir_alloc_zero(1, sizeof(*removal));

@@ -171,20 +171,23 @@ enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, struct weir_str
 {
     struct pipeline *pipeline = weir_pipeline_find(pipelines, name);
     if (pipeline == NULL) {
-        return weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'", WEIR_STR_ARG(name));
+        (void)weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'", WEIR_STR_ARG(name));
+        return WEIR_E_NOT_FOUND;
     }
     const struct weir_pipeline_model *model = pipeline->model;
     if (model->dead_letters.n > 0 && !weir_letters_are_kept(model)) {
-        return weir_fail(err, WEIR_E_INVALID, "the dead letters of pipeline '%.*s' %s",
+        (void)weir_fail(err, WEIR_E_INVALID, "the dead letters of pipeline '%.*s' %s",
                 WEIR_STR_ARG(name),
                 model->dead_letters_in == WEIR_LETTERS_FILE
                         ? "are lines of a file, which weir does not read"
                         : "were sent away");
+        return WEIR_E_INVALID;
     }
     if (model->dead_letters.n == 0 || pipelines->stopping) {
-        return weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(name),
+        (void)weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(name),
                 pipelines->stopping ? "does not run now"
                                     : "keeps no dead letters: it has no on_failure");
+        return WEIR_E_INVALID;
     }
     *ret_pipeline = pipeline;
     return WEIR_OK;

@@ -17,10 +17,11 @@ static enum weir_rc read_record(struct redrive *redrive, const struct weir_lette
     struct weir_json json;
     struct weir_str text = weir_arena_str(&redrive->arena, letter->payload);
     weir_json_init(&json, text, &redrive->arena, WEIR_JSON_MAX_DEPTH);
-    bool event =
-            weir_json_next(&json) == WEIR_JSON_OBJECT && weir_json_next(&json) == WEIR_JSON_NAME &&
-            weir_str_eq(json.text, WEIR_STR("Records")) && weir_json_next(&json) == WEIR_JSON_ARRAY;
-    if (!event) {
+    enum weir_json_token object = weir_json_next(&json);
+    enum weir_json_token name = weir_json_next(&json);
+    bool named = name == WEIR_JSON_NAME && weir_str_eq(json.text, WEIR_STR("Records"));
+    enum weir_json_token array = weir_json_next(&json);
+    if (object != WEIR_JSON_OBJECT || !named || array != WEIR_JSON_ARRAY) {
         return weir_fail(err, WEIR_E_DAMAGED, "its payload is no {\"Records\":[...]}");
     }
     enum weir_rc rc = weir_record_read(&json, weir_json_next(&json), ret_record, err);
@@ -39,8 +40,9 @@ static enum weir_rc find_source(const struct redrive *redrive, const struct weir
             return WEIR_OK;
         }
     }
-    return weir_fail(err, WEIR_E_INVALID, "the pipeline does not read its table '%.*s' now",
+    (void)weir_fail(err, WEIR_E_INVALID, "the pipeline does not read its table '%.*s' now",
             WEIR_STR_ARG(letter->table));
+    return WEIR_E_INVALID;
 }
 
 static enum weir_rc is_stale(struct redrive *redrive, const struct source *source,
@@ -69,8 +71,8 @@ static enum weir_rc give_back(
         struct redrive *redrive, const struct weir_letter *letter, struct weir_err *err)
 {
     struct source *source = NULL;
-    struct weir_record record;
-    struct weir_str key;
+    struct weir_record record = { 0 };
+    struct weir_str key = { 0 };
     bool stale = false;
     if (letter->gap.n > 0) {
         return weir_fail(err, WEIR_E_INVALID,
