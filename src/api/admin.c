@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ROUTES = 12 };
+enum { ROUTES = 15 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -337,6 +337,9 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
                 false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/timers/cancel"), weir_admin_cancel_timers,
                 options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/rebuild"), weir_admin_rebuild, options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/replay"), weir_admin_replay, options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/cancel"), weir_admin_cancel, options->pipelines, false },
     };
     memcpy(admin->routes, routes, sizeof(routes));
     return admin;

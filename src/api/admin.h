@@ -14,6 +14,10 @@
  *     POST /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them
  *     GET /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: what steps have put off
  *     POST /v1/timers/fire?pipeline=NAME&step=ID[&key=KEY]  it goes on now; /cancel: it never does
+ *     POST /v1/rebuild?pipeline=NAME[&prune=true]  make its views anew, while it goes on
+ *     POST /v1/replay?pipeline=NAME&from=PLACE[&to=PLACE][&where=PATTERN][&stale=true]  records of
+ *                                         the log again; PLACE: a time or a sequence number
+ *     POST /v1/cancel?pipeline=NAME       end its rebuild or replay
  *
  * FILTER: sequence, fingerprint, error (part of it), since, until (times of failure), key (DynamoDB
  * JSON).

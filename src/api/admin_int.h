@@ -32,4 +32,9 @@ void weir_admin_timers(struct weir_http_request *request, void *arg);
 void weir_admin_fire_timers(struct weir_http_request *request, void *arg);
 void weir_admin_cancel_timers(struct weir_http_request *request, void *arg);
 
+/* admin_jobs.c: arg is the struct weir_pipelines. */
+void weir_admin_rebuild(struct weir_http_request *request, void *arg);
+void weir_admin_replay(struct weir_http_request *request, void *arg);
+void weir_admin_cancel(struct weir_http_request *request, void *arg);
+
 #endif

@@ -17,6 +17,8 @@ const struct weir_cli_command *const weir_cli_commands[] = {
     &weir_cli_tail,
     &weir_cli_dlq,
     &weir_cli_timers,
+    &weir_cli_replay,
+    &weir_cli_rebuild,
     &weir_cli_put,
     &weir_cli_get,
     &weir_cli_delete,

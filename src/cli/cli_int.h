@@ -46,6 +46,7 @@ struct weir_cli_call {
     const char *begins_with;
     const char *from;
     const char *to;
+    const char *where;
     const char *index;
     const char *condition;
     const char *filter;
@@ -77,6 +78,8 @@ struct weir_cli_call {
     bool stale;
     bool group;
     bool lanes;
+    bool prune;
+    bool cancel;
     bool yes;
     bool verbose;
     bool log;
@@ -124,6 +127,8 @@ extern const struct weir_cli_command weir_cli_alarms;
 extern const struct weir_cli_command weir_cli_tail;
 extern const struct weir_cli_command weir_cli_dlq;
 extern const struct weir_cli_command weir_cli_timers;
+extern const struct weir_cli_command weir_cli_replay;
+extern const struct weir_cli_command weir_cli_rebuild;
 extern const struct weir_cli_command weir_cli_put;
 extern const struct weir_cli_command weir_cli_get;
 extern const struct weir_cli_command weir_cli_delete;

@@ -45,6 +45,12 @@ void weir_cli_add_parameter(struct weir_buf *path, const char *name, struct weir
 enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
         const struct weir_cli_request *request, struct weir_http_reply *ret_reply);
 
+/*
+ * Append a time given as 2025-11-22, 2025-11-22T08:15:00Z or how long ago (90s, 15m, 2h, 7d); NULL:
+ * nothing. What is neither is explained and gives WEIR_CLI_USAGE.
+ */
+enum weir_cli_exit weir_cli_add_time(struct weir_buf *query, const char *name, const char *given);
+
 /* Explain an answer that is an error, by its body. Returns WEIR_CLI_FAILED. */
 enum weir_cli_exit weir_cli_refused(int status, struct weir_str body);
 

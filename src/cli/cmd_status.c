@@ -1,5 +1,6 @@
 /* weir status: what a running weir says about itself. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/client.h"
 #include "cli/columns.h"
@@ -194,6 +195,20 @@ static void write_trimmed(struct page *page, struct weir_str name, struct weir_s
             WEIR_STR_ARG(least), WEIR_STR_ARG(weir_cli_member(arena, trimmed, "since")));
 }
 
+static void write_job(struct page *page, struct weir_str name, struct weir_str job)
+{
+    struct weir_arena *arena = page->arena;
+    struct weir_str progress = weir_cli_member(arena, job, "progress");
+    double part = 0;
+    if (progress.n > 0 && progress.n < 16) {
+        part = strtod(weir_arena_str(arena, progress).p, NULL);
+    }
+    weir_buf_printf(page->out, "%.*s: %.*s: %.0f %%, %.*s records, since %.*s\n",
+            WEIR_STR_ARG(name), WEIR_STR_ARG(weir_cli_member(arena, job, "kind")), 100 * part,
+            WEIR_STR_ARG(weir_cli_member(arena, job, "given")),
+            WEIR_STR_ARG(weir_cli_member(arena, job, "since")));
+}
+
 /* Lines under the table: one for each thing that somebody should know. */
 static bool write_attention(void *arg, struct weir_str object)
 {
@@ -211,6 +226,14 @@ static bool write_attention(void *arg, struct weir_str object)
     }
     if (trimmed.n > 0) {
         write_trimmed(page, name, trimmed);
+    }
+    struct weir_str job = weir_cli_member(arena, object, "job");
+    if (job.n > 0) {
+        write_job(page, name, job);
+    } else if (weir_cli_member(arena, object, "rebuild_needed").n > 0) {
+        weir_buf_printf(page->out,
+                "%.*s: its rule has changed since its views were made: weir rebuild %.*s\n",
+                WEIR_STR_ARG(name), WEIR_STR_ARG(name));
     }
     return true;
 }

@@ -516,6 +516,17 @@ uint64_t weir_log_bytes(struct weir_log *log)
     return bytes;
 }
 
+bool weir_log_begin(struct weir_log *log, struct weir_pos *ret_pos, struct weir_time *ret_time)
+{
+    weir_mutex_lock(&log->mutex);
+    const struct weir_log_segment *oldest = &log->segments[0];
+    ret_pos->seq = weir_log_position(oldest->id.number, WEIR_LOG_HEADER_BYTES);
+    *ret_time = oldest->index.stretches[0].time;
+    bool whole = log->floor == 0;
+    weir_mutex_unlock(&log->mutex);
+    return whole;
+}
+
 uint64_t weir_log_appended(struct weir_log *log)
 {
     return atomic_load_explicit(&log->appended, memory_order_relaxed);

@@ -142,6 +142,12 @@ struct weir_pos weir_log_end(struct weir_log *log);
 /* The first position that can still be read. */
 struct weir_pos weir_log_oldest(struct weir_log *log);
 
+/*
+ * Where the log begins now: the first position that can be read, and the time of its first group
+ * (0: it is empty). True: nothing was ever trimmed, so that it holds everything since its making.
+ */
+bool weir_log_begin(struct weir_log *log, struct weir_pos *ret_pos, struct weir_time *ret_time);
+
 /* The commit time of the last published group; 0 when the log is empty. */
 struct weir_time weir_log_last_time(struct weir_log *log);
 

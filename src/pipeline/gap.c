@@ -252,12 +252,13 @@ static enum weir_rc add_message(struct gap *gap, const struct weir_letter *lette
 static enum weir_rc add_letter(struct gap *gap, struct weir_txn *txn, struct weir_err *err)
 {
     struct weir_letter letter;
+    enum weir_letters_place place = gap->pipeline->model->dead_letters_in;
     enum weir_rc rc = make_letter(gap, &txn->arena, &letter, err);
-    if (rc == WEIR_OK) {
-        rc = gap->pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE
-                     ? add_item(gap, &letter, txn, err)
-                     : add_message(gap, &letter, txn, err);
-    }
+    if (rc == WEIR_OK && place == WEIR_LETTERS_TABLE) {
+        rc = add_item(gap, &letter, txn, err);
+    } else if (rc == WEIR_OK && place == WEIR_LETTERS_QUEUE) {
+        rc = add_message(gap, &letter, txn, err);
+    } /* files and servers cannot be asked whether it is still there: status keeps the gap */
     return rc != WEIR_OK ? weir_fail_in(err, rc, "dead letter of a gap: ") : rc;
 }
 

@@ -1,9 +1,12 @@
 /* From weir.yaml to a pipeline's model: every mistake is said, none stops the check. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "outbox/http.h"
 #include "pipeline/pipeline_int.h"
+
+enum { RULE_MAX_BYTES = 16 * 1024 * 1024 };
 
 /* What `source:` may say. */
 struct source_options {
@@ -26,8 +29,10 @@ static const struct weir_option source_options[] = {
             offsetof(struct source_options, window_ms), 0, 300 * 1000 },
     { "concurrency", "10", "batches in flight", WEIR_OPTION_INTEGER,
             offsetof(struct source_options, concurrency), 1, WEIR_PIPELINE_CONCURRENCY_MAX },
-    { "start", "oldest", "where a new pipeline begins: oldest or latest", WEIR_OPTION_STRING,
-            offsetof(struct source_options, start), 0, 0 },
+    { "start", "",
+            "where a new pipeline begins: oldest, latest, a time, or rebuild: with what the tables "
+            "hold",
+            WEIR_OPTION_STRING, offsetof(struct source_options, start), 0, 0 },
     { 0 },
 };
 
@@ -81,6 +86,36 @@ bool weir_pipeline_model_reads(const struct weir_pipeline_model *model, struct w
     return false;
 }
 
+static void check_start(struct weir_pipeline_model *model, const struct weir_conf *node,
+        struct weir_str start, struct weir_scope *scope)
+{
+    static const struct {
+        const char *name;
+        enum weir_start start;
+    } names[] = {
+        { "oldest", WEIR_START_OLDEST },
+        { "latest", WEIR_START_LATEST },
+        { "rebuild", WEIR_START_REBUILD },
+    };
+    model->start = WEIR_START_OLDEST;
+    model->start_given = start.n > 0;
+    bool known = start.n == 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (weir_str_eq(start, weir_str_z(names[i].name))) {
+            model->start = names[i].start;
+            known = true;
+        }
+    }
+    if (!known && weir_time_parse(start, &model->start_time)) {
+        model->start = WEIR_START_TIME;
+    } else if (!known) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
+                "start is 'oldest', 'latest', 'rebuild' or a time as in 2025-11-22T08:15:00Z, not "
+                "'%.*s'",
+                WEIR_STR_ARG(start));
+    }
+}
+
 static void check_source(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
@@ -89,14 +124,7 @@ static void check_source(
     model->batch = options.batch;
     model->window_ms = options.window_ms;
     model->concurrency = options.concurrency;
-    if (options.start.p == NULL) {
-        model->start = WEIR_START_OLDEST; /* not a string: complained about */
-    } else if (weir_str_eq(options.start, WEIR_STR("latest"))) {
-        model->start = WEIR_START_LATEST;
-    } else if (!weir_str_eq(options.start, WEIR_STR("oldest"))) {
-        weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
-                "start is 'oldest' or 'latest', not '%.*s'", WEIR_STR_ARG(options.start));
-    }
+    check_start(model, node, options.start, scope);
     if (node->kind == WEIR_CONF_MAP) {
         check_tables(model, node, &options, scope);
     }
@@ -434,6 +462,39 @@ static void check_steps(struct weir_pipeline_model *model, const struct weir_con
     }
 }
 
+/* Whether it can be rebuilt; what only keeps views begins so when it is new. */
+static void check_views(
+        struct weir_pipeline_model *model, const struct weir_conf *source, struct weir_scope *scope)
+{
+    bool acts = false;
+    for (size_t i = 0; i < model->step_count; i++) {
+        const struct weir_step_ops *ops = model->steps[i]->ops;
+        model->has_view = model->has_view || ops->view;
+        acts = acts || (!ops->view && (ops->writes || ops->whole));
+    }
+    model->only_views = model->has_view && !acts;
+    if (model->only_views && !model->start_given) {
+        model->start = WEIR_START_REBUILD;
+    }
+    if (model->start == WEIR_START_REBUILD && !model->only_views) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(source, "start"),
+                "start: rebuild is for pipelines whose only steps that act are `project`");
+    }
+}
+
+static uint64_t hash_node(uint64_t seed, const struct weir_conf *node)
+{
+    struct weir_buf json;
+    if (node == NULL) {
+        return weir_hash64(seed, "", 0);
+    }
+    weir_buf_init(&json, RULE_MAX_BYTES);
+    weir_conf_write_json(&json, node);
+    uint64_t hash = weir_hash64(seed, json.p, json.n);
+    weir_buf_fini(&json);
+    return hash;
+}
+
 struct pipeline_options {
     const struct weir_conf *source;
     const struct weir_conf *filter;
@@ -520,6 +581,9 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     if (options.steps != NULL) {
         check_steps(model, options.steps, kinds, scope);
     }
+    check_views(model, options.source, scope);
+    model->generation =
+            hash_node(hash_node(hash_node(0, options.filter), options.when), options.steps);
     model->slot_count = scope->count;
     return model;
 }

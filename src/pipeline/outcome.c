@@ -110,7 +110,8 @@ void weir_lane_submit(struct weir_lane *lane)
         return;
     }
     lane->committing = position_after(lane);
-    weir_position_put(lane->batch.txn, lane, lane->committing);
+    weir_position_put(lane->batch.txn, WEIR_SPACE_POSITION, lane, lane->committing);
+    weir_job_committing(lane);
     weir_attempts_committing(lane);
     lane->phase = LANE_COMMITTING;
     lane->log_end = weir_log_end(weir_store_log(lane->pipeline->all->store));

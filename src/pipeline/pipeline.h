@@ -58,6 +58,7 @@ enum weir_start {
     WEIR_START_OLDEST, /* what the log still has */
     WEIR_START_LATEST, /* what comes from now on */
     WEIR_START_TIME,
+    WEIR_START_REBUILD, /* what the tables hold, then what comes from now on */
 };
 
 /* When a batch whose retries are used up is halved, to find the record at fault. */
@@ -99,6 +100,7 @@ struct weir_pipeline_model {
     uint64_t concurrency; /* batches in flight */
     enum weir_start start;
     struct weir_time start_time;
+    bool start_given;                /* else the default */
     struct weir_pattern_set *filter; /* NULL: none. All patterns of it are alternatives */
     enum weir_pattern_mode filter_mode;
     struct weir_expr *when; /* NULL: none */
@@ -109,8 +111,11 @@ struct weir_pipeline_model {
     struct weir_str undelivered;  /* HTTP: the queue that gets what the server refuses */
     struct weir_step **steps;
     size_t step_count;
-    bool whole;        /* a step gets the records of a batch all at once */
-    size_t slot_count; /* of events */
+    bool whole;          /* a step gets the records of a batch all at once */
+    bool has_view;       /* one of the steps keeps a view */
+    bool only_views;     /* ... and no other one acts: it can be rebuilt */
+    uint64_t generation; /* of the rule: a hash of filter and steps */
+    size_t slot_count;   /* of events */
 };
 
 /*
@@ -159,6 +164,40 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 
 /* Tables or queues have come, changed or gone: look again for sources and targets. Any thread. */
 void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines);
+
+/*
+ * Rebuild a pipeline's views: all items of its tables as INSERT records through filter and steps,
+ * while the streams go on. An item that has changed since it was read is left to its stream,
+ * and a view knows what it has processed, so nothing is missing and nothing double. What views hold
+ * of items that are gone is deleted; what they hold of items that do not pass the filter now stays,
+ * unless prune. Goes on after a restart.
+ * Errors: WEIR_E_NOT_FOUND (no such pipeline), WEIR_E_INVALID (a step would act again, a table is
+ * missing, or another rebuild or replay is under way).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_rebuild(
+        struct weir_pipelines *pipelines, struct weir_str name, bool prune, struct weir_err *err);
+
+struct weir_replay {
+    struct weir_str pipeline;
+    struct weir_str from;  /* a time, or the sequence number of the first record */
+    struct weir_str to;    /* a time, or the sequence number of the last one; empty: until now */
+    struct weir_str where; /* an event pattern: only records that match; empty: all */
+    bool stale;            /* also records whose item has changed since */
+};
+
+/*
+ * Process records of the log again, beside what comes. Records whose item has changed since are
+ * left out unless stale, but views get them, and know which ones are of use. Goes on after a
+ * restart, where it was.
+ * Errors: as weir_pipelines_rebuild; WEIR_E_INVALID also: from, to or where is wrong;
+ * WEIR_E_TRIMMED (from is before what the log keeps; says what that is); WEIR_E_IO.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_replay(
+        struct weir_pipelines *pipelines, const struct weir_replay *replay, struct weir_err *err);
+
+/* End a rebuild or a replay; what is in lanes is still processed. Errors: WEIR_E_NOT_FOUND. */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_cancel(
+        struct weir_pipelines *pipelines, struct weir_str name, struct weir_err *err);
 
 /* Bring gauges up to date: age of the oldest unprocessed record, records behind, room in the log.
  */

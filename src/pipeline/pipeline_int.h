@@ -33,6 +33,12 @@ struct weir_origin {
     /* Optional. The record leaves memory: settled and committed, or (the lane goes) not. */
     void (*left)(struct queued *queued, bool settled);
     void *arg;
+    /*
+     * Optional. The record is about to go through the steps: drop it if it is no longer of use.
+     * What is read belongs to the batch's read set. Errors: WEIR_E_IO: the batch waits.
+     */
+    enum weir_rc (*admit)(struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+    bool prunes; /* its records are REMOVEs that leave nothing behind */
 };
 
 /* Why a record failed; names and meaning are those of AWS's on-failure records. */
@@ -229,6 +235,7 @@ struct source {
     struct weir_str name;
     const struct weir_table *table; /* NULL: it, or its stream, does not exist now */
     struct weir_err why;            /* no table */
+    bool is_new;                    /* while it is attached: it was never read before */
     struct shard *shards;
     size_t shard_count;
     size_t in_flight; /* lanes RUNNING, PENDING or COMMITTING */
@@ -284,8 +291,10 @@ struct pipeline {
     struct weir_post pump_post; /* goes on reading after yielding */
     bool pumping;
     struct weir_arena filter_arena;
-    struct gap *gaps;   /* that nobody has acknowledged */
-    size_t untold;      /* of them; nothing is read meanwhile */
+    struct pipeline_job *job; /* NULL: none */
+    bool rule_changed;        /* the views were made by another one */
+    struct gap *gaps;         /* that nobody has acknowledged */
+    size_t untold;            /* of them; nothing is read meanwhile */
     bool short_of_room; /* the log has used half of its bound since this pipeline's position */
     struct deferred *deferred;
     struct claims *claims;
@@ -585,17 +594,134 @@ struct pipeline *weir_pipeline_find(struct weir_pipelines *pipelines, struct wei
                                    (pipeline)->sources[s_].shards[h_].lane_count;   \
                     lane++)
 
-/* position.c: add to a transaction how far a lane has come. */
-void weir_position_put(
-        struct weir_txn *txn, const struct weir_lane *lane, struct weir_pos position);
+/* position.c: add to a transaction how far a lane has come, in one of two keyspaces. */
+void weir_position_put(struct weir_txn *txn, uint32_t space, const struct weir_lane *lane,
+        struct weir_pos position);
 /* The part of a lane's keys that names it: pipeline, table, shard, slots. */
 struct weir_str weir_lane_key(struct weir_arena *arena, const struct weir_lane *lane);
 /* Read the positions of a source's shard into slots; ret_any false: there were none. Errors:
  * WEIR_E_IO. */
-WEIR_MUST_CHECK enum weir_rc weir_position_load(struct source *source, uint32_t shard,
-        struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err);
+WEIR_MUST_CHECK enum weir_rc weir_position_load(struct source *source, uint32_t space,
+        uint32_t shard, struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any,
+        struct weir_err *err);
 /* Write the positions of all slots as one entry a lane, replacing what was there. */
-void weir_position_replace(struct weir_txn *txn, struct shard *shard,
+void weir_position_replace(struct weir_txn *txn, uint32_t space, struct shard *shard,
         const struct weir_pos slots[static WEIR_PIPELINE_SLOTS]);
+
+/* Delete the positions of all slots. */
+void weir_position_delete(struct weir_txn *txn, uint32_t space, struct shard *shard);
+
+/* --- job.c: rebuilds and replays ------------------------------------------------------------ */
+
+enum job_kind { JOB_REBUILD, JOB_REPLAY };
+
+enum { WEIR_JOB_KEY_MAX_BYTES = 64 * 1024 };
+
+/* Where a rebuild is: a stage, and the last key looked at in it. See rebuild.c. */
+struct rebuild_place {
+    size_t stage;
+    struct weir_buf key;
+};
+
+/* A shard whose log is read again. */
+struct replay_shard {
+    struct shard *shard;
+    struct weir_log_reader *reader;
+    struct weir_pos skip[WEIR_PIPELINE_SLOTS];
+    bool at_end;
+};
+
+/*
+ * Records from elsewhere for a pipeline's lanes, a burst at a time: when all of a burst are
+ * processed, the place is written and the next one begins.
+ */
+struct pipeline_job {
+    struct pipeline *pipeline;
+    enum job_kind kind;
+    struct weir_time since;
+    struct weir_origin records; /* what its records come from */
+    struct weir_origin removals;
+    size_t outstanding;     /* records in lanes */
+    uint64_t burst_records; /* given in this burst */
+    size_t burst_bytes;
+    uint64_t burst_keys; /* looked at in this burst */
+    uint64_t given;
+    bool began;  /* something was given since the place was written */
+    bool ended;  /* there is nothing more to give */
+    bool broken; /* records were dropped with their lane: begin again at the place */
+    bool cancelled;
+    bool stale;
+    bool prune;
+    struct rebuild_place place; /* rebuild: all before is processed */
+    struct rebuild_place at;    /* rebuild: all before is given */
+    struct weir_pos from;       /* replay: records past it */
+    struct weir_pos to;         /* replay: up to it */
+    struct weir_str where;      /* owned */
+    struct weir_pattern_set *pattern;
+    struct weir_pattern_scratch *scratch;
+    struct weir_hold hold;       /* while shards are opened */
+    struct replay_shard *shards; /* NULL: not opened */
+    size_t shard_count;
+};
+
+/* Make a job with nothing to do. The pipeline has none. */
+struct pipeline_job *weir_job_create(struct pipeline *pipeline, enum job_kind kind);
+void weir_job_destroy(struct pipeline_job *job);
+/* Add the job's entry to a transaction. */
+void weir_job_put(const struct pipeline_job *job, struct weir_txn *txn);
+/* Go on with what was under way at the last stop; see whether the rule has changed. Errors:
+ * WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_job_load(struct pipeline *pipeline, struct weir_err *err);
+/* Give records while there is room. False: the time is up. */
+bool weir_job_feed(struct pipeline *pipeline, uint64_t deadline_ns);
+/* Whether the burst has room for more. */
+bool weir_job_has_room(const struct pipeline_job *job);
+/* Give a record of the job to its lane, which is not considered yet. Borrowed from the lane. */
+struct queued *weir_job_give(struct pipeline_job *job, struct source *source,
+        const struct weir_record *record, struct weir_str key, const struct weir_origin *origin);
+/*
+ * Find a pipeline that may begin a job. Errors: WEIR_E_NOT_FOUND, WEIR_E_INVALID (not now: says
+ * why).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_job_may_begin(struct weir_pipelines *pipelines,
+        struct weir_str name, struct pipeline **ret_pipeline, struct weir_err *err);
+/* Begin a job, which the pipeline takes; its entry is added to txn, which is submitted. */
+void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn);
+/* End a job: what is in lanes is still processed, nothing more is given. */
+void weir_job_cancel(struct pipeline_job *job);
+/* A source goes, with its lanes. */
+void weir_job_source_gone(struct pipeline *pipeline);
+/* A batch is about to be committed: add how far its lane has come with a replay. */
+void weir_job_committing(struct weir_lane *lane);
+/* Append the members that tell about the job and about a changed rule. */
+void weir_job_write(const struct pipeline *pipeline, struct weir_buf *buf);
+/* Whether a record is older than what has become of its item: `entry` is what stands now. */
+bool weir_record_is_stale(
+        const struct weir_record *record, const struct weir_entry *entry, bool only_views);
+
+/* rebuild.c */
+WEIR_MUST_CHECK enum weir_rc weir_rebuild_new_source(
+        struct source *source, struct weir_txn *txn, struct weir_err *err);
+bool weir_rebuild_feed(struct pipeline_job *job, uint64_t deadline_ns);
+WEIR_MUST_CHECK enum weir_rc weir_rebuild_admit(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+double weir_rebuild_progress(const struct pipeline_job *job);
+
+/* replay.c */
+bool weir_replay_feed(struct pipeline_job *job, uint64_t deadline_ns);
+WEIR_MUST_CHECK enum weir_rc weir_replay_admit(
+        struct weir_lane *lane, struct queued *queued, struct weir_err *err);
+/* All that was given is processed: write how far that is. */
+void weir_replay_settled(struct pipeline_job *job, struct weir_txn *txn);
+/* Delete what it has written. */
+void weir_replay_ended(struct pipeline_job *job, struct weir_txn *txn);
+void weir_replay_close(struct pipeline_job *job);
+/* Compile `where`. Errors: WEIR_E_INVALID, WEIR_E_TOO_LARGE. */
+WEIR_MUST_CHECK enum weir_rc weir_replay_compile(struct pipeline_job *job, struct weir_err *err);
+double weir_replay_progress(const struct pipeline_job *job);
+
+/* source.c: whether a record passes filter and `when`; with an error it passes, and has failed. */
+bool weir_source_passes(
+        struct source *source, const struct weir_record *record, struct weir_err *ret_err);
 
 #endif

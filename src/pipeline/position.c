@@ -1,8 +1,8 @@
 /*
- * How far each lane has come. An entry's key is the pipeline's name, a zero byte, the table's
- * name, a zero byte, the shard and the lane's range of key slots; its value is a position. A
- * different number of lanes only means different ranges: what a slot has reached is the furthest
- * entry over it.
+ * How far each lane has come: with its streams, and with a replay. An entry's key is the pipeline's
+ * name, a zero byte, the table's name, a zero byte, the shard and the lane's range of key slots;
+ * its value is a position. A different number of lanes only means different ranges: what a slot has
+ * reached is the furthest entry over it.
  */
 #include <string.h>
 
@@ -34,11 +34,12 @@ struct weir_str weir_lane_key(struct weir_arena *arena, const struct weir_lane *
             arena, lane->shard->source, lane->shard->number, lane->first_slot, lane->slot_count);
 }
 
-void weir_position_put(struct weir_txn *txn, const struct weir_lane *lane, struct weir_pos position)
+void weir_position_put(struct weir_txn *txn, uint32_t space, const struct weir_lane *lane,
+        struct weir_pos position)
 {
     struct weir_str value =
             weir_arena_str(&txn->arena, weir_str((const char *)&position.seq, POSITION_BYTES));
-    weir_txn_put(txn, WEIR_SPACE_POSITION, weir_lane_key(&txn->arena, lane), value);
+    weir_txn_put(txn, space, weir_lane_key(&txn->arena, lane), value);
 }
 
 static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
@@ -54,7 +55,7 @@ static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
 }
 
 /* Call for every stored entry of a shard. */
-static enum weir_rc each_entry(struct source *source, uint32_t shard,
+static enum weir_rc each_entry(struct source *source, uint32_t space, uint32_t shard,
         void (*each)(void *arg, struct weir_str key, const struct weir_entry *entry), void *arg,
         struct weir_err *err)
 {
@@ -62,8 +63,7 @@ static enum weir_rc each_entry(struct source *source, uint32_t shard,
     weir_arena_init(&arena);
     struct weir_str first = position_key(&arena, source, shard, 0, 0);
     struct weir_str prefix = weir_str(first.p, first.n - 2);
-    struct weir_cursor *cursor =
-            weir_cursor_create(source->pipeline->all->store, WEIR_SPACE_POSITION);
+    struct weir_cursor *cursor = weir_cursor_create(source->pipeline->all->store, space);
     enum weir_rc rc = WEIR_OK;
     for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
         struct weir_str key;
@@ -97,29 +97,41 @@ static void load_entry(void *arg, struct weir_str key, const struct weir_entry *
     load->entries++;
 }
 
-enum weir_rc weir_position_load(struct source *source, uint32_t shard,
+enum weir_rc weir_position_load(struct source *source, uint32_t space, uint32_t shard,
         struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err)
 {
     memset(slots, 0, WEIR_PIPELINE_SLOTS * sizeof(*slots));
     struct load load = { slots, 0 };
-    enum weir_rc rc = each_entry(source, shard, load_entry, &load, err);
+    enum weir_rc rc = each_entry(source, space, shard, load_entry, &load, err);
     *ret_any = load.entries > 0;
     return rc;
 }
 
+struct deletion {
+    struct weir_txn *txn;
+    uint32_t space;
+};
+
 static void delete_entry(void *arg, struct weir_str key, const struct weir_entry *entry)
 {
-    struct weir_txn *txn = arg;
+    struct deletion *deletion = arg;
     (void)entry;
-    weir_txn_delete(txn, WEIR_SPACE_POSITION, weir_arena_str(&txn->arena, key));
+    weir_txn_delete(deletion->txn, deletion->space, weir_arena_str(&deletion->txn->arena, key));
 }
 
-void weir_position_replace(struct weir_txn *txn, struct shard *shard,
+void weir_position_delete(struct weir_txn *txn, uint32_t space, struct shard *shard)
+{
+    struct deletion deletion = { txn, space };
+    /* An entry that cannot be read now was read a moment ago; what stays does no harm. */
+    enum weir_rc rc =
+            each_entry(shard->source, space, shard->number, delete_entry, &deletion, NULL);
+    (void)rc;
+}
+
+void weir_position_replace(struct weir_txn *txn, uint32_t space, struct shard *shard,
         const struct weir_pos slots[static WEIR_PIPELINE_SLOTS])
 {
-    /* An entry that cannot be read now was read a moment ago; what stays does no harm. */
-    enum weir_rc rc = each_entry(shard->source, shard->number, delete_entry, txn, NULL);
-    (void)rc;
+    weir_position_delete(txn, space, shard);
     for (uint32_t i = 0; i < WEIR_PIPELINE_SLOTS;) {
         uint32_t count = 1;
         while (i + count < WEIR_PIPELINE_SLOTS && slots[i + count].seq == slots[i].seq) {
@@ -128,7 +140,7 @@ void weir_position_replace(struct weir_txn *txn, struct shard *shard,
         struct weir_str key = position_key(&txn->arena, shard->source, shard->number, i, count);
         struct weir_str value =
                 weir_arena_str(&txn->arena, weir_str((const char *)&slots[i].seq, POSITION_BYTES));
-        weir_txn_put(txn, WEIR_SPACE_POSITION, key, value);
+        weir_txn_put(txn, space, key, value);
         i += count;
     }
 }

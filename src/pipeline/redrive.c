@@ -52,8 +52,7 @@ static enum weir_rc is_stale(struct redrive *redrive, const struct source *sourc
     struct weir_entry now;
     enum weir_rc rc = weir_store_get(
             redrive->pipeline->all->store, source->table->space, key, &redrive->arena, &now, err);
-    bool removed = now.pos.seq == 0 && record->event != WEIR_EVENT_REMOVE;
-    *ret_stale = rc == WEIR_OK && (removed || now.pos.seq > record->pos.seq);
+    *ret_stale = rc == WEIR_OK && weir_record_is_stale(record, &now, false);
     return rc;
 }
 

@@ -36,6 +36,18 @@ static struct queued *queued_of(struct weir_event event)
     return WEIR_CONTAINER(event.record, struct queued, record);
 }
 
+uint64_t weir_lane_generation(const struct weir_lane *lane)
+{
+    return lane->pipeline->model->generation;
+}
+
+bool weir_lane_is_pruning(const struct weir_lane *lane, struct weir_event event)
+{
+    (void)lane;
+    const struct weir_origin *origin = queued_of(event)->origin;
+    return origin != NULL && origin->prunes;
+}
+
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event)
 {
     (void)lane;
@@ -266,20 +278,26 @@ static bool has_room(const struct weir_lane *lane)
            (lane->batch.txn->bytes < TRANSACTION_BYTES || lane->pipeline->model->whole);
 }
 
-static void begin_chunk(struct weir_lane *lane)
+static enum weir_verdict begin_chunk(struct weir_lane *lane, struct weir_err *err)
 {
     size_t most = lane->pipeline->model->whole ? SIZE_MAX : CHUNK;
     lane->events = (struct weir_events){ 0 };
     lane->step = lane->taken.first->first_step;
     lane->walking = true;
     for (size_t i = 0; i < most && has_room(lane); i++) {
-        weir_quarantine_look(lane, lane->next);
-        if (!weir_queued_is_out(lane->next)) {
-            weir_events_add(lane, &lane->events, first_event(lane, lane->next));
+        struct queued *queued = lane->next;
+        bool asks = queued->origin != NULL && queued->origin->admit != NULL;
+        if (!queued->failed && asks && queued->origin->admit(lane, queued, err) != WEIR_OK) {
+            return WEIR_STEP_BLOCKED;
         }
-        lane->next = lane->next->next;
+        weir_quarantine_look(lane, queued);
+        if (!weir_queued_is_out(queued)) {
+            weir_events_add(lane, &lane->events, first_event(lane, queued));
+        }
+        lane->next = queued->next;
         lane->done_count++;
     }
+    return WEIR_STEP_DONE;
 }
 
 /* The batch ends before the record that a step did not do. */
@@ -369,11 +387,11 @@ void weir_lane_run(struct weir_lane *lane)
         weir_lane_check_ages(lane);
     }
     while (lane->walking || has_room(lane)) {
-        if (!lane->walking) {
-            begin_chunk(lane);
-        }
         struct weir_err err = { 0 };
-        enum weir_verdict verdict = walk(lane, &err);
+        enum weir_verdict verdict = lane->walking ? WEIR_STEP_DONE : begin_chunk(lane, &err);
+        if (verdict == WEIR_STEP_DONE) {
+            verdict = walk(lane, &err);
+        }
         if (verdict != WEIR_STEP_DONE) {
             stop_run(lane, verdict, &err);
             return;

@@ -51,7 +51,7 @@ static bool write_idle_position(struct weir_lane *lane)
     txn->lane = true;
     txn->urgent = true;
     txn->done = position_written; /* if it fails, more is filtered again after a restart */
-    weir_position_put(txn, lane, reached);
+    weir_position_put(txn, WEIR_SPACE_POSITION, lane, reached);
     lane->position = reached;
     weir_store_submit(lane->pipeline->all->store, txn);
     return true;
@@ -68,6 +68,7 @@ void weir_pipeline_read_on(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->source_count; i++) {
         finished = weir_source_read(&pipeline->sources[i], deadline_ns) && finished;
     }
+    finished = weir_job_feed(pipeline, deadline_ns) && finished;
     bool drifted = false;
     WEIR_EACH_LANE(pipeline, lane)
     {
@@ -281,6 +282,9 @@ enum weir_rc weir_pipelines_add(
         weir_source_init(&pipeline->sources[i], pipeline, model->tables[i]);
     }
     rc = weir_gaps_load(pipeline, err);
+    if (rc == WEIR_OK) {
+        rc = weir_job_load(pipeline, err);
+    }
     for (size_t i = 0; rc == WEIR_OK && i < model->table_count; i++) {
         rc = weir_source_attach(&pipeline->sources[i], err);
     }
@@ -295,6 +299,7 @@ static void free_posted(struct weir_post *post)
         struct pipeline *pipeline = pipelines->first;
         pipelines->first = pipeline->next;
         weir_gaps_destroy(pipeline);
+        weir_job_destroy(pipeline->job);
         weir_pipeline_model_destroy(pipeline->model);
         weir_arena_fini(&pipeline->filter_arena);
         weir_deferred_destroy(pipeline->deferred);
@@ -346,7 +351,7 @@ static void write_final_positions(struct weir_pipelines *pipelines)
         WEIR_EACH_LANE(p, lane)
         {
             if (!lane->unsure) { /* what is stored may be further than the lane knows */
-                weir_position_put(txn, lane, weir_lane_reached(lane));
+                weir_position_put(txn, WEIR_SPACE_POSITION, lane, weir_lane_reached(lane));
             }
         }
         p->stopped = true;

@@ -31,7 +31,7 @@ static bool shard_has_room(const struct shard *shard)
 }
 
 /* Whether `when` holds; an error counts as yes with the error kept, so that it is reported. */
-static bool condition_passes(
+static bool condition_holds(
         struct pipeline *pipeline, const struct weir_record *record, struct weir_err *ret_err)
 {
     ret_err->code = WEIR_OK;
@@ -60,6 +60,13 @@ static bool condition_passes(
     return rc != WEIR_OK || holds;
 }
 
+bool weir_source_passes(
+        struct source *source, const struct weir_record *record, struct weir_err *ret_err)
+{
+    ret_err->code = WEIR_OK;
+    return weir_filter_passes(source, record) && condition_holds(source->pipeline, record, ret_err);
+}
+
 static void hand_to_lane(
         struct shard *shard, const struct weir_change *change, struct weir_time time)
 {
@@ -72,7 +79,7 @@ static void hand_to_lane(
     struct weir_record record;
     struct weir_err err;
     weir_table_record(source->table, change, time, &record);
-    if (!weir_filter_passes(source, &record) || !condition_passes(pipeline, &record, &err)) {
+    if (!weir_source_passes(source, &record, &err)) {
         weir_counter_add(pipeline->filtered, 1);
         return;
     }
@@ -188,14 +195,23 @@ static size_t lanes_of_shard(const struct source *source)
     return lanes < WEIR_PIPELINE_SLOTS ? lanes : WEIR_PIPELINE_SLOTS;
 }
 
-static void start_position(const struct pipeline *pipeline, struct weir_pos *slots)
+/* Where a pipeline that has never read the table begins. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+static enum weir_rc start_position(
+        const struct pipeline *pipeline, struct weir_pos *slots, struct weir_err *err)
 {
+    const struct weir_pipeline_model *model = pipeline->model;
     struct weir_log *log = weir_store_log(pipeline->all->store);
-    struct weir_pos start =
-            pipeline->model->start == WEIR_START_LATEST ? weir_log_end(log) : weir_log_oldest(log);
+    struct weir_pos start = weir_log_end(log);
+    enum weir_rc rc = WEIR_OK;
+    if (model->start == WEIR_START_OLDEST) {
+        start = weir_log_oldest(log);
+    } else if (model->start == WEIR_START_TIME) {
+        rc = weir_log_find_time(log, model->start_time, &start, err);
+    }
     for (size_t i = 0; i < WEIR_PIPELINE_SLOTS; i++) {
         slots[i] = start;
     }
+    return rc;
 }
 
 static struct weir_pos least_slot(const struct weir_pos *slots, size_t first, size_t count)
@@ -229,14 +245,19 @@ static enum weir_rc attach_shard(struct shard *shard, struct weir_txn *txn, stru
 {
     struct source *source = shard->source;
     bool any = false;
-    enum weir_rc rc = weir_position_load(source, shard->number, shard->skip, &any, err);
+    enum weir_rc rc =
+            weir_position_load(source, WEIR_SPACE_POSITION, shard->number, shard->skip, &any, err);
     if (rc != WEIR_OK) {
         return rc;
     }
     if (!any) {
-        start_position(source->pipeline, shard->skip);
+        source->is_new = true;
+        rc = start_position(source->pipeline, shard->skip, err);
     }
-    weir_position_replace(txn, shard, shard->skip);
+    if (rc != WEIR_OK) {
+        return rc;
+    }
+    weir_position_replace(txn, WEIR_SPACE_POSITION, shard, shard->skip);
     struct weir_log_filter filter = {
         .space = source->table->space,
         .shard = (int32_t)shard->number,
@@ -267,6 +288,7 @@ void weir_source_detach(struct source *source)
         }
         weir_free(shard->lanes);
     }
+    weir_job_source_gone(source->pipeline);
     weir_free(WEIR_TAKE(source->shards));
     source->shard_count = 0;
     weir_quarantine_forget(source);
@@ -326,6 +348,10 @@ static enum weir_rc make_shards(struct source *source, struct weir_err *err)
         source->shards[i].number = (uint32_t)i;
         rc = attach_shard(&source->shards[i], txn, err);
     }
+    if (rc == WEIR_OK && source->is_new && source->pipeline->model->start == WEIR_START_REBUILD) {
+        rc = weir_rebuild_new_source(source, txn, err);
+    }
+    source->is_new = false;
     if (rc != WEIR_OK) {
         weir_txn_destroy(txn);
         return rc;

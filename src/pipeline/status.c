@@ -133,7 +133,7 @@ static void write_lag(const struct pipeline *pipeline, const struct lag *lag, st
             "\"records_behind_least\":%llu,\"at_end\":%s",
             (unsigned long long)lag->waiting, (long long)weir_lag_age(pipeline, lag),
             (unsigned long long)lag->behind.most, (unsigned long long)lag->behind.least,
-            is_at_end(pipeline) && lag->waiting == 0 ? "true" : "false");
+            is_at_end(pipeline) && lag->waiting == 0 && pipeline->job == NULL ? "true" : "false");
 }
 
 /* Items whose records wait for a failed one. */
@@ -229,6 +229,7 @@ static void write_status(struct pipeline *pipeline, bool lanes, struct weir_buf 
     if (lag.stuck != NULL && is_stuck(lag.stuck)) {
         write_stuck(lag.stuck, buf);
     }
+    weir_job_write(pipeline, buf);
     if (pipeline->gaps != NULL) {
         weir_buf_byte(buf, ',');
         weir_gaps_write(pipeline, buf);

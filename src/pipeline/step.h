@@ -306,6 +306,12 @@ struct weir_functions *weir_lane_functions(const struct weir_lane *lane);
 WEIR_MUST_CHECK enum weir_rc weir_lane_intend(struct weir_lane *lane, struct weir_event event,
         const struct weir_intent *intent, struct weir_err *err);
 
+/* Changes when the pipeline's filter or steps do: what is made by another rule is made again. */
+uint64_t weir_lane_generation(const struct weir_lane *lane);
+
+/* Whether the record, a REMOVE, says that nothing may stay of its item, whatever on_remove says. */
+bool weir_lane_is_pruning(const struct weir_lane *lane, struct weir_event event);
+
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);
 
@@ -324,6 +330,12 @@ struct weir_step_ops {
     const struct weir_option *options; /* ends with .name == NULL; NULL: check reads the node */
     size_t size;                       /* of the kind's struct; the registry allocates it zeroed */
     bool writes; /* adds to the transaction: a record that fails here or later is taken out of it */
+    /*
+     * Keeps one state entry for each source item that it has made something of, under the table's
+     * name, a zero byte and the item's key; a record that it knows already changes nothing. So the
+     * pipeline can be rebuilt from a scan of its tables.
+     */
+    bool view;
     /*
      * Gets all events of a batch in one call, may be PENDING, and is not run again for records
      * that it has done when the batch must be (a conflict, a record that failed later): its

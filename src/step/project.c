@@ -3,9 +3,10 @@
  * produced: derived items that are not made any more are deleted, others are written where
  * they differ.
  *
- * The step remembers for every source key the position of the record that was applied last
- * and the keys of the items that stand for it. A record at or before that position changes
- * nothing, so batches that run twice, replays and late redrives end as they should. A derived
+ * The step remembers for every source key the position of the record that was applied last, the
+ * rule's generation, and the keys of the items that stand for it. A record before that position
+ * changes nothing, nor does the same one by the same rule, so batches that run twice, replays, late
+ * redrives and rebuilds end as they should, whichever comes first. A derived
  * item has one owner: a key that stands in the target and is not remembered for this source
  * key belongs to somebody else, and the record fails.
  *
@@ -179,13 +180,14 @@ static const int64_t memory_grace_ms = 3600 * 1000;
 /* What is remembered of a source key. */
 struct memory {
     struct weir_pos applied; /* the record that was applied last */
+    uint64_t generation;     /* of the rule that it was applied by */
     struct weir_str *keys;   /* of the items that stand */
     size_t count;
 };
 
-enum { MEMORY_VERSION = 1, MEMORY_HEAD = 13 };
+enum { MEMORY_VERSION = 2, MEMORY_HEAD = 21 };
 
-/* version, position, number of keys; each key behind its length */
+/* version, position, generation, number of keys; each key behind its length */
 static struct weir_str encode_memory(struct weir_arena *arena, const struct memory *memory)
 {
     size_t n = MEMORY_HEAD;
@@ -196,7 +198,8 @@ static struct weir_str encode_memory(struct weir_arena *arena, const struct memo
     uint32_t count = (uint32_t)memory->count;
     p[0] = MEMORY_VERSION;
     memcpy(p + 1, &memory->applied.seq, 8);
-    memcpy(p + 9, &count, 4);
+    memcpy(p + 9, &memory->generation, 8);
+    memcpy(p + 17, &count, 4);
     char *at = p + MEMORY_HEAD;
     for (size_t i = 0; i < memory->count; i++) {
         uint16_t length = (uint16_t)memory->keys[i].n;
@@ -219,7 +222,8 @@ static enum weir_rc decode_memory(struct weir_arena *arena, struct weir_str stor
         return weir_fail(err, WEIR_E_DAMAGED, "a projection's memory has an unknown form");
     }
     memcpy(&ret_memory->applied.seq, stored.p + 1, 8);
-    memcpy(&count, stored.p + 9, 4);
+    memcpy(&ret_memory->generation, stored.p + 9, 8);
+    memcpy(&count, stored.p + 17, 4);
     ret_memory->keys = weir_arena_zero(arena, count, sizeof(struct weir_str));
     size_t at = MEMORY_HEAD;
     for (uint32_t i = 0; i < count; i++) {
@@ -236,6 +240,18 @@ static enum weir_rc decode_memory(struct weir_arena *arena, struct weir_str stor
         at += length;
     }
     return WEIR_OK;
+}
+
+/* Source items of several tables may have the same key. */
+static struct weir_str memory_key(struct weir_lane *lane, struct weir_event event)
+{
+    struct weir_str table = event.record->source->table;
+    struct weir_str key = weir_lane_record_key(lane, event);
+    char *p = weir_arena_alloc(weir_lane_arena(lane), table.n + 1 + key.n);
+    memcpy(p, table.p, table.n);
+    p[table.n] = '\0';
+    memcpy(p + table.n + 1, key.p, key.n);
+    return weir_str(p, table.n + 1 + key.n);
 }
 
 static bool remembers(const struct memory *memory, struct weir_str key)
@@ -391,8 +407,17 @@ static enum weir_rc write_derived(const struct project_step *step, struct weir_l
     }
     struct weir_str value =
             derived->next.count > 0 ? encode_memory(arena, &derived->next) : WEIR_STR("");
-    return weir_lane_put_state(lane, &step->base, weir_lane_record_key(lane, event), value,
-            memory_expires(table, derived), err);
+    return weir_lane_put_state(
+            lane, &step->base, memory_key(lane, event), value, memory_expires(table, derived), err);
+}
+
+/* Whether the record is older than what stands, or is what stands, made by the same rule. */
+static bool is_known(
+        const struct weir_lane *lane, const struct memory *memory, struct weir_event event)
+{
+    struct weir_pos pos = event.record->pos;
+    return memory->applied.seq > pos.seq ||
+           (memory->applied.seq == pos.seq && memory->generation == weir_lane_generation(lane));
 }
 
 static enum weir_rc project(const struct project_step *step, struct weir_lane *lane,
@@ -401,15 +426,16 @@ static enum weir_rc project(const struct project_step *step, struct weir_lane *l
     struct weir_str stored;
     struct memory memory;
     struct weir_arena *arena = weir_lane_arena(lane);
-    enum weir_rc rc =
-            weir_lane_get_state(lane, &step->base, weir_lane_record_key(lane, event), &stored, err);
+    enum weir_rc rc = weir_lane_get_state(lane, &step->base, memory_key(lane, event), &stored, err);
     if (rc == WEIR_OK) {
         rc = decode_memory(arena, stored, &memory, err);
     }
-    if (rc != WEIR_OK || memory.applied.seq >= event.record->pos.seq) {
+    if (rc != WEIR_OK || is_known(lane, &memory, event)) {
         return rc;
     }
-    struct derived derived = { .next.applied = event.record->pos };
+    struct derived derived = {
+        .next = { .applied = event.record->pos, .generation = weir_lane_generation(lane) },
+    };
     rc = derive(step, lane, table, event, &derived, err);
     if (rc == WEIR_OK) {
         rc = check_owners(lane, table, &memory, &derived, err);
@@ -428,7 +454,8 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
     for (size_t i = 0; i < in->count; i++) {
         struct weir_event event = in->all[i];
         weir_events_add(lane, out, event);
-        if (event.record->event == WEIR_EVENT_REMOVE && step->keep_on_remove) {
+        bool keeps = step->keep_on_remove && !weir_lane_is_pruning(lane, event);
+        if (event.record->event == WEIR_EVENT_REMOVE && keeps) {
             continue;
         }
         struct weir_err why;
@@ -470,6 +497,7 @@ const struct weir_step_ops weir_step_project = {
     .options = options,
     .size = sizeof(struct project_step),
     .writes = true,
+    .view = true,
     .check = check,
     .run = run,
     .target = target,

@@ -1,7 +1,7 @@
 # bash completion for weir. Commands and options as `weir help` lists them.
 _weir() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="serve check test run simulate status alarms tail dlq timers put get delete query scan invoke match eval explain schedule help version"
+    local commands="serve check test run simulate status alarms tail dlq timers replay rebuild put get delete query scan invoke match eval explain schedule help version"
     local options=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -37,6 +37,8 @@ _weir() {
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
     dlq) options="--endpoint --fingerprint --error --since --until --key --group --limit --stale --yes --json --help" ;;
     timers) options="--endpoint --limit --json --help" ;;
+    replay) options="--endpoint --from --to --where --stale --cancel --json --help" ;;
+    rebuild) options="--endpoint --prune --cancel --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
     get) options="--endpoint --ddb --json --help" ;;
     delete) options="--endpoint --ddb --json --help" ;;

@@ -1,0 +1,159 @@
+// weir rebuild and weir replay: views are right in the end, whatever is killed on the way.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import test, { after, before } from 'node:test';
+import { BatchWriteCommand, DeleteCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { allItems, parallel, seeded } from './lib/tables.mjs';
+import { elsewhere, eventually, program, startWeir } from './lib/weir.mjs';
+
+const skip = elsewhere;
+const ITEMS = 4000;
+
+const config = (rule) => `tables:
+  orders: { key: { id: S }, stream: new_and_old_images }
+  view: { key: { id: S } }
+  seen: { key: { id: S } }
+${rule ? `pipelines:
+  view:
+    source: { table: orders, batch: 20 }
+    steps:
+      - project:
+          table: view
+          items: [{ id: "${rule}-\${new.id}", n: "\${new.n}" }]
+  seen:
+    source: { table: orders, start: latest }
+    steps:
+      - put: { table: seen, item: { id: "\${new.id}", n: "\${new.n}" } }
+` : ''}`;
+
+const random = seeded(20251122);
+const orders = new Map(); // what was acknowledged
+let weir;
+
+before(async () => {
+  if (!elsewhere) {
+    weir = await startWeir({ config: config() });
+  }
+});
+after(() => weir?.close());
+
+function run(...args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program(), args, { env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir.endpoint } });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (bytes) => { out += bytes; });
+    child.stderr.on('data', (bytes) => { err += bytes; });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code: signal ?? code, out, err }));
+  });
+}
+
+async function done(...args) {
+  const { code, out, err } = await run(...args);
+  assert.deepEqual({ code, err }, { code: 0, err: '' }, args.join(' '));
+  return out;
+}
+
+async function pipeline(name) {
+  return JSON.parse(await done('status', '--json')).pipelines.find((p) => p.name === name);
+}
+
+const settled = (name = 'view') => eventually(async () => (await pipeline(name)).at_end,
+  { what: `${name} being at its end`, timeout: 60_000 });
+
+async function startWith(rule) {
+  await weir.stop();
+  await writeFile(weir.configFile, config(rule));
+  await weir.start();
+}
+
+async function change(count) {
+  for (let i = 0; i < count; i++) {
+    const id = `o${Math.floor(random() * ITEMS)}`;
+    if (random() < 0.3) {
+      await weir.docs.send(new DeleteCommand({ TableName: 'orders', Key: { id } }));
+      orders.delete(id);
+    } else {
+      const n = Math.floor(random() * 1e6);
+      await weir.docs.send(new PutCommand({ TableName: 'orders', Item: { id, n } }));
+      orders.set(id, n);
+    }
+  }
+}
+
+async function assertView(rule) {
+  const items = await allItems(weir.docs, ScanCommand, { TableName: 'view' });
+  const expected = [...orders].map(([id, n]) => [`${rule}-${id}`, n]);
+  assert.deepEqual(items.map(({ id, n }) => [id, n]).sort(), expected.sort());
+}
+
+test('a new view has what its table held before there was a pipeline', { skip }, async () => {
+  const numbers = Array.from({ length: ITEMS }, (_, n) => n);
+  await parallel(numbers.filter((n) => n % 25 === 0), 4, (first) => weir.docs.send(new BatchWriteCommand({
+    RequestItems: {
+      orders: Array.from({ length: 25 }, (_, i) => ({ PutRequest: { Item: { id: `o${first + i}`, n: first + i } } })),
+    },
+  })));
+  numbers.forEach((n) => orders.set(`o${n}`, n));
+  await change(100);
+  await startWith('a');
+  await settled();
+  await assertView('a');
+});
+
+test('a changed rule is shown, and a rebuild survives kills while writes go on', { skip }, async () => {
+  await startWith('b');
+  assert.equal((await pipeline('view')).rebuild_needed, true);
+  assert.match(await done('status'), /view: its rule has changed since its views were made: weir rebuild view/);
+  assert.equal(await done('rebuild', 'view'), 'the rebuild has begun; `weir status` shows how far it is\n');
+  let kills = 0;
+  for (let round = 0; round < 12; round++) {
+    await change(10);
+    const { job } = await pipeline('view');
+    if (!job) {
+      break;
+    }
+    assert.equal(job.kind, 'rebuild');
+    assert.ok(job.progress >= 0 && job.progress <= 1);
+    await weir.kill();
+    await weir.start();
+    kills++;
+  }
+  assert.ok(kills > 0);
+  await change(50);
+  await settled();
+  await assertView('b');
+  const { job, rebuild_needed, errors } = await pipeline('view');
+  assert.deepEqual({ job, rebuild_needed, errors }, { job: undefined, rebuild_needed: undefined, errors: 0 });
+});
+
+test('records are replayed into one pipeline', { skip }, async () => {
+  await settled('seen');
+  const { records } = await pipeline('view');
+  assert.match(await done('replay', 'seen', '--from', '1h', '--where', '{"dynamodb":{"Keys":{"id":{"S":["o1","o2"]}}}}'),
+    /the replay has begun/);
+  await settled('seen');
+  const items = await allItems(weir.docs, ScanCommand, { TableName: 'seen' });
+  for (const id of ['o1', 'o2'].filter((wanted) => orders.has(wanted))) {
+    assert.equal(items.find((item) => item.id === id)?.n, orders.get(id));
+  }
+  assert.equal((await pipeline('view')).records, records, 'the other pipeline is left alone');
+});
+
+test('what cannot be done is refused, with the reason', { skip }, async () => {
+  for (const [args, code, message] of [
+    [['rebuild', 'seen'], 1, /^weir: invalid: pipeline 'seen' has no `project` step/],
+    [['rebuild', 'nope'], 1, /^weir: not_found: there is no pipeline 'nope'/],
+    [['rebuild', 'view', '--cancel'], 1, /^weir: not_found: no rebuild or replay of pipeline 'view' is under way/],
+    [['replay', 'seen'], 2, /^weir: something is missing: weir replay PIPELINE --from PLACE/],
+    [['replay', 'seen', '--from', 'x'], 2, /^weir: --from is a time as in/],
+    [['replay', 'seen', '--from', '1h', '--where', '{"a":1}'], 1, /^weir: invalid: where: /],
+  ]) {
+    const result = await run(...args);
+    assert.equal(result.code, code, args.join(' '));
+    assert.match(result.err, message);
+  }
+});
