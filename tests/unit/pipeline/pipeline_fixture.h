@@ -18,6 +18,7 @@ struct bench {
     struct weir_loop *loop;
     struct weir_pipelines *pipelines;
     const struct weir_step_kinds *kinds;       /* NULL: weir's */
+    bool stepped;                              /* on virtual time, on one thread */
     const struct weir_table *known[KNOWN_MAX]; /* references that models were checked with */
     size_t known_count;
     struct weir_queues *queues;
@@ -72,8 +73,33 @@ static inline void run_loop(struct bench *b)
     weir_loop_timer_fini(&b->watchdog);
 }
 
+static inline bool step_store(void *arg)
+{
+    struct bench *b = arg;
+    return weir_store_step(b->f->store);
+}
+
+/* On virtual time: everything that can happen now. */
+static inline void settle(struct bench *b)
+{
+    struct weir_err err;
+    must(weir_loop_run_until_idle(b->loop, &err), &err);
+}
+
+/* On virtual time: let so much of it pass. */
+static inline void pass(struct bench *b, uint64_t ms)
+{
+    struct weir_err err;
+    must(weir_loop_advance(b->loop, ms, &err), &err);
+}
+
 static inline void run_until(struct bench *b, bool (*until)(struct bench *b))
 {
+    if (b->stepped) {
+        settle(b);
+        assert_true(until(b)); /* nothing more happens before time passes */
+        return;
+    }
     b->until = until;
     run_loop(b);
     b->until = NULL;
@@ -81,6 +107,10 @@ static inline void run_until(struct bench *b, bool (*until)(struct bench *b))
 
 static inline void run_turns(struct bench *b, uint64_t turns)
 {
+    if (b->stepped) {
+        settle(b);
+        return;
+    }
     b->turns = turns;
     run_loop(b);
 }
@@ -259,7 +289,12 @@ static inline const char *bodies(struct bench *b, const char *name)
 static inline void start_pipelines(struct bench *b)
 {
     struct weir_err err;
-    must(weir_loop_create(&b->f->clock.base, &b->loop, &err), &err);
+    if (b->stepped) {
+        b->loop = weir_loop_create_virtual(&b->f->clock);
+        weir_loop_on_idle(b->loop, step_store, b);
+    } else {
+        must(weir_loop_create(&b->f->clock.base, &b->loop, &err), &err);
+    }
     open_queues(b);
     struct weir_pipelines_options options = {
         .loop = b->loop,
@@ -332,10 +367,12 @@ static inline void restart(struct bench *b)
     start_pipelines(b);
 }
 
-static inline struct bench *bench_create(uint32_t segment_bytes)
+static inline struct bench *bench_create(uint32_t segment_bytes, bool stepped)
 {
     struct bench *b = weir_alloc_zero(1, sizeof(*b));
     b->f = fixture_create();
+    b->stepped = stepped;
+    b->f->options.stepped = stepped;
     b->fs = weir_fs_memory_create();
     b->f->options.fs = b->fs;
     b->f->options.dir = "data";
@@ -350,13 +387,20 @@ static inline struct bench *bench_create(uint32_t segment_bytes)
 
 static inline int set_up_bench(void **state)
 {
-    *state = bench_create(8 * 1024 * 1024);
+    *state = bench_create(8 * 1024 * 1024, false);
+    return 0;
+}
+
+/* On virtual time: settle and pass make things happen. */
+static inline int set_up_stepped(void **state)
+{
+    *state = bench_create(8 * 1024 * 1024, true);
     return 0;
 }
 
 static inline int set_up_small(void **state)
 {
-    *state = bench_create(64 * 1024);
+    *state = bench_create(64 * 1024, false);
     return 0;
 }
 

@@ -110,7 +110,7 @@ static int set_up_probe(void **state)
     all[kinds.count++] = &probe_ops;
     target = (struct target){ 0 };
     weir_buf_init(&target.log, 1 << 20);
-    set_up_bench(state);
+    set_up_stepped(state);
     struct bench *b = *state;
     b->kinds = &kinds;
     make_table(b, "orders");
@@ -174,10 +174,10 @@ static void sit_out(struct bench *b, uint64_t ms)
 {
     run_until(b, is_paused);
     assert_string_equal(calls(), "");
-    weir_clock_virtual_advance(&b->f->clock, ms - 1);
+    pass(b, ms - 1);
     run_turns(b, 20);
     assert_string_equal(calls(), "");
-    weir_clock_virtual_advance(&b->f->clock, 1);
+    pass(b, 1);
     run_until(b, has_call);
 }
 
@@ -242,12 +242,11 @@ static void missing_targets_use_no_retries(void **state)
     put_up_to(b, 3);
     target.blocks = 12;
     add_pipeline(b, "p", PROBE("{ retries: 0 }"));
-    while (target.blocks > 0) {
-        run_until(b, something_blocks);
-        weir_clock_virtual_advance(&b->f->clock, 10 * 1000);
-        run_turns(b, 20);
+    settle(b);
+    while (!all_is_done(b)) {
+        assert_true(something_blocks(b));
+        pass(b, 1000);
     }
-    run_until(b, all_is_done);
     assert_int_equal(count_items(b, "out"), 3);
     assert_int_equal(status_sum(b, "retries"), 0);
 }
@@ -262,12 +261,11 @@ static void pauses_double_up_to_the_longest(void **state)
     run_until(b, has_call);
     for (size_t i = 0; i < WEIR_COUNT(most); i++) {
         (void)calls();
-        run_until(b, is_paused);
-        weir_clock_virtual_advance(&b->f->clock, most[i] / 2 - 1);
-        run_turns(b, 20);
-        assert_string_equal(calls(), ""); /* at least half of it */
-        weir_clock_virtual_advance(&b->f->clock, most[i] / 2 + 1);
-        run_until(b, has_call);
+        uint64_t pause = 0;
+        for (; !has_call(b); pause++) {
+            pass(b, 1);
+        }
+        assert_in_range(pause, most[i] / 2, most[i]);
     }
     run_until(b, all_is_done);
     assert_int_equal(count_items(b, "out"), 1);
@@ -352,13 +350,13 @@ static void records_that_are_too_old_are_given_up(void **state)
     add_pipeline(
             b, "p", PROBE("{ retries: unlimited, backoff: [10s], max_age: 15s, bisect: false }"));
     run_until(b, is_paused);
-    weir_clock_virtual_advance(&b->f->clock, 5000);
+    pass(b, 5000);
     put_n(b, "orders", "a", 3);
     (void)calls();
     sit_out(b, 5000);
     assert_string_equal(calls(), "1 2\n");
     run_until(b, is_paused);
-    weir_clock_virtual_advance(&b->f->clock, 10 * 1000);
+    pass(b, 10 * 1000);
     run_until(b, all_is_done);
     assert_string_equal(calls(), "3\n");
     assert_int_equal(count_items(b, "out"), 1);
@@ -395,7 +393,7 @@ static void a_time_out_uses_a_retry(void **state)
             "retry: { retries: 1, backoff: [1s] }\n"
             "on_failure: { table: letters }\n");
     run_until(b, is_pending);
-    weir_clock_virtual_advance(&b->f->clock, 30 * 1000);
+    pass(b, 30 * 1000);
     run_until(b, is_paused);
     assert_int_equal(target.cancels, 1);
     assert_true(status_has(b, "longer than its timeout"));
@@ -421,7 +419,7 @@ static void an_answer_is_kept_while_the_batch_runs_again(void **state)
             "  - { id: late, put: { table: later, item: { id: \"${string(new.n)}\" } } }\n"
             "on_failure: { table: letters }\n");
     run_until(b, something_blocks);
-    weir_clock_virtual_advance(&b->f->clock, 1000);
+    pass(b, 1000);
     run_until(b, something_blocks);
     make_table(b, "later");
     run_until(b, all_is_done);
@@ -443,7 +441,7 @@ static void what_is_awaited_at_the_end_is_asked_again(void **state)
     weir_pipelines_stop(b->pipelines, note_stopped, b);
     run_turns(b, 20);
     assert_false(b->stopped); /* it may still come */
-    weir_clock_virtual_advance(&b->f->clock, 5000);
+    pass(b, 5000);
     run_until(b, is_stopped);
     assert_int_equal(target.cancels, 1);
     drop_pipelines(b);
@@ -474,7 +472,7 @@ static void attempts_survive_a_restart(void **state)
     add_pipeline(b, "p", PROBE("{ retries: 2, backoff: [10s], bisect: false }"));
     run_turns(b, 30);
     assert_string_equal(calls(), ""); /* the pause goes on */
-    weir_clock_virtual_advance(&b->f->clock, 10 * 1000);
+    pass(b, 10 * 1000);
     run_until(b, all_is_done);
     assert_string_equal(calls(), "1 2 3 4\n5\n");
     assert_int_equal(count_items(b, "letters"), 4);
@@ -489,14 +487,14 @@ static void halving_survives_a_restart(void **state)
     add_pipeline(b, "p", PROBE("{ retries: 1, backoff: [10s] }"));
     run_until(b, is_paused);
     (void)calls();
-    weir_clock_virtual_advance(&b->f->clock, 10 * 1000);
+    pass(b, 10 * 1000);
     run_until(b, is_paused_at_six);
     (void)calls();
     restart(b);
     add_pipeline(b, "p", PROBE("{ retries: 1, backoff: [10s] }"));
     run_turns(b, 30);
     assert_string_equal(calls(), "");
-    weir_clock_virtual_advance(&b->f->clock, 10 * 1000);
+    pass(b, 10 * 1000);
     run_until(b, all_is_done);
     assert_string_equal(calls(), "6\n7 8\n");
     assert_int_equal(count_items(b, "letters"), 1);
