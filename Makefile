@@ -18,6 +18,7 @@ help:
 	@echo 'make setup      install Debian and npm packages, once'
 	@echo 'make build      the optimised binary, build/weir'
 	@echo 'make demo       the dashboard example, filled and shown; KEEP=1 leaves it running'
+	@echo 'make example-NAME  an example of examples/, run and shown, in the same way'
 	@echo 'make test       unit and scenario tests under ASan and UBSan, and the checks'
 	@echo 'make test-full  also clang, TSan, clang-tidy, long crash runs, fuzzing'
 	@echo 'make bench      the benchmarks'
@@ -60,6 +61,10 @@ build: $(SETUP) $(BUILD)/release/build.ninja
 
 demo: build
 	@KEEP=$(KEEP) ITEMS=$(ITEMS) sh tools/demo.sh
+
+# One for each folder of examples/.
+example-%: build
+	@KEEP=$(KEEP) ITEMS=$(ITEMS) sh tools/demo.sh $*
 
 test: $(SETUP) $(BUILD)/asan/build.ninja
 	@$(PYTHON) tools/run_tests.py $(BUILD)/asan --checks --unit --scenario

@@ -1,19 +1,26 @@
 #!/bin/sh
-# The dashboard example from nothing: start weir in an empty folder, fill it with two weeks of news
-# through the AWS SDK, show and verify the dashboard. KEEP=1 leaves weir running; ITEMS=n sets how
-# many news items there are.
+# An example from nothing: start weir with its weir.yaml in an empty folder, and do what its demo.sh
+# says. KEEP=1 leaves weir running.
+#
+#   tools/demo.sh [EXAMPLE]
+#
+# examples/EXAMPLE/demo.sh is read by this script: it may export settings for weir.yaml, and has a
+# function `show`, which runs with AWS_ENDPOINT_URL, $example (the example's folder) and $folder (an
+# empty one that is removed at the end).
 set -eu
 cd "$(dirname "$0")/.."
-example=examples/dashboard-projection
+example=examples/${1:-dashboard-projection}
+weir=${WEIR_BIN:-build/weir}
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/weir-demo-XXXXXX")
+. "$example/demo.sh"
 mkfifo "$folder/out"
-build/weir serve -c "$example/weir.yaml" --listen 127.0.0.1:0 --data "$folder/data" \
+"$weir" serve -c "$example/weir.yaml" --listen 127.0.0.1:0 --data "$folder/data" \
     >"$folder/out" 2>"$folder/log" &
-weir=$!
+server=$!
 finish() {
-    kill "$weir" 2>/dev/null || true
-    wait "$weir" 2>/dev/null || true
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
     rm -rf "$folder"
 }
 trap finish EXIT
@@ -37,23 +44,19 @@ if [ -z "$endpoint" ]; then
 fi
 cat <&3 >>"$folder/log" &
 
-export AWS_ENDPOINT_URL="$endpoint"
+export AWS_ENDPOINT_URL="$endpoint" WEIR_ENDPOINT="$endpoint"
 # The SDK warns of Debian's Node 18 in every program, though the pinned version runs on it.
 export NODE_NO_WARNINGS=1
 echo "weir serves $example/weir.yaml on $endpoint"
-node "$example/generate.mjs" --items "${ITEMS:-5000}"
-node "$example/show.mjs"
-echo
-node "$example/verify.mjs"
+show
 
 echo
 if [ -n "${KEEP:-}" ]; then
     echo "weir goes on at $endpoint; press Ctrl-C to stop it. In another terminal:"
-    echo "  export AWS_ENDPOINT_URL=$endpoint"
-    echo "  node $example/show.mjs"
-    echo "  build/weir status"
-    wait "$weir"
+    echo "  export AWS_ENDPOINT_URL=$endpoint WEIR_ENDPOINT=$endpoint"
+    echo "  $weir status"
+    wait "$server"
 else
     echo "Next: read $example/README.md and weir.yaml beside it;"
-    echo "      'make demo KEEP=1' leaves weir running for your own queries."
+    echo "      KEEP=1 leaves weir running for your own queries."
 fi

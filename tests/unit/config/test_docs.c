@@ -109,15 +109,22 @@ static void examples_of_the_readme_are_right(void **state)
     assert_true(check_page("README.md") >= 1);
 }
 
-static void the_dashboard_example_is_right(void **state)
+static void the_examples_are_right(void **state)
 {
+    static const char *const pages[] = {
+        "examples/analysis-trigger/weir.yaml",
+        "examples/analytics-debounce/weir.yaml",
+        "examples/dashboard-projection/weir.yaml",
+    };
     (void)state;
-    struct weir_arena arena;
-    struct weir_str text = { 0 };
-    weir_arena_init(&arena);
-    read_page("examples/dashboard-projection/weir.yaml", &arena, &text);
-    check_example("examples/dashboard-projection/weir.yaml", 1, text);
-    weir_arena_fini(&arena);
+    for (size_t i = 0; i < WEIR_COUNT(pages); i++) {
+        struct weir_arena arena;
+        struct weir_str text = { 0 };
+        weir_arena_init(&arena);
+        read_page(pages[i], &arena, &text);
+        check_example(pages[i], 1, text);
+        weir_arena_fini(&arena);
+    }
 }
 
 int main(void)
@@ -129,7 +136,7 @@ int main(void)
         cmocka_unit_test(examples_of_deliveries_are_right),
         cmocka_unit_test(examples_of_functions_are_right),
         cmocka_unit_test(examples_of_the_readme_are_right),
-        cmocka_unit_test(the_dashboard_example_is_right),
+        cmocka_unit_test(the_examples_are_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
