@@ -353,17 +353,17 @@ static void check_backoff(struct weir_retry *retry, const struct weir_conf *node
         24 * 3600 * 1000 };
     bool list = node->kind == WEIR_CONF_LIST;
     size_t count = list ? node->count : 1;
-    if (count == 0 || count > WEIR_BACKOFF_MAX) {
+    if (count == 0 || count > WEIR_BACKOFF_PAUSES_MAX) {
         weir_conf_error(scope->diagnostics, node, "backoff has 1 to %d pauses, as in [1s, 2s, 4s]",
-                WEIR_BACKOFF_MAX);
+                WEIR_BACKOFF_PAUSES_MAX);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        weir_conf_value(
-                scope->diagnostics, list ? &node->items[i] : node, &option, &retry->backoff_ms[i]);
+        weir_conf_value(scope->diagnostics, list ? &node->items[i] : node, &option,
+                &retry->backoff.pauses_ms[i]);
     }
-    retry->backoff_count = count;
-    retry->backoff_max_ms = list ? 0 : max_backoff_ms;
+    retry->backoff.count = count;
+    retry->backoff.max_ms = list ? 0 : max_backoff_ms;
 }
 
 static void check_bisect(struct weir_retry *retry, struct weir_str bisect,
@@ -389,9 +389,7 @@ static void check_retry(
     struct retry_options options = { 0 };
     *retry = (struct weir_retry){
         .retries = model->dead_letters.n > 0 ? 3 : UINT64_MAX,
-        .backoff_ms = { 1000 },
-        .backoff_count = 1,
-        .backoff_max_ms = 60 * 1000,
+        .backoff = { .pauses_ms = { 1000 }, .count = 1, .max_ms = 60 * 1000 },
         .bisect = WEIR_BISECT_LAST,
     };
     if (node == NULL ||
@@ -401,7 +399,7 @@ static void check_retry(
     if (options.retries != NULL) {
         check_retries(retry, options.retries, scope);
     }
-    retry->backoff_max_ms = options.max_backoff_ms;
+    retry->backoff.max_ms = options.max_backoff_ms;
     if (options.backoff != NULL) {
         check_backoff(retry, options.backoff, options.max_backoff_ms, scope);
     }

@@ -38,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "pattern/pattern.h"
@@ -68,14 +69,10 @@ enum weir_bisect {
     WEIR_BISECT_FIRST, /* at once, instead of a retry: what Lambda's event source mappings do */
 };
 
-enum { WEIR_BACKOFF_MAX = 16 };
-
 /* What is done about a step that fails and may succeed later. */
 struct weir_retry {
-    uint64_t retries; /* after the first attempt; UINT64_MAX: until it succeeds */
-    uint64_t backoff_ms[WEIR_BACKOFF_MAX]; /* before each retry; the last for all that follow */
-    size_t backoff_count;
-    uint64_t backoff_max_ms; /* not 0: pauses double from the first up to this, half of it random */
+    uint64_t retries;            /* after the first attempt; UINT64_MAX: until it succeeds */
+    struct weir_backoff backoff; /* the pauses before them */
     enum weir_bisect bisect;
     uint64_t max_age_ms; /* records older than this are given up; 0: never */
 };

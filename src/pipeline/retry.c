@@ -144,22 +144,6 @@ size_t weir_lane_limit(const struct weir_lane *lane)
     return smaller ? lane->limit : half;
 }
 
-/* The pause before the next attempt, the failed ones counted. */
-static uint64_t pause_before(struct weir_lane *lane, unsigned failed)
-{
-    const struct weir_retry *retry = &lane->pipeline->model->retry;
-    if (retry->backoff_max_ms == 0) {
-        size_t i = failed < retry->backoff_count ? failed : retry->backoff_count;
-        return retry->backoff_ms[i - 1];
-    }
-    uint64_t pause = retry->backoff_ms[0];
-    for (unsigned i = 1; i < failed && pause < retry->backoff_max_ms; i++) {
-        pause *= 2;
-    }
-    pause = pause < retry->backoff_max_ms ? pause : retry->backoff_max_ms;
-    return pause / 2 + weir_random_below(&lane->pipeline->all->random, pause / 2 + 1);
-}
-
 static void log_attempt(
         const struct weir_lane *lane, const char *what, const struct weir_err *err, uint64_t ms)
 {
@@ -175,8 +159,10 @@ static void log_attempt(
 
 static void try_again(struct weir_lane *lane, const struct weir_err *err)
 {
-    uint64_t pause = pause_before(lane, lane->attempts.failed);
-    weir_counter_add(lane->pipeline->retries, 1);
+    struct pipeline *pipeline = lane->pipeline;
+    uint64_t pause = weir_backoff_pause(
+            &pipeline->model->retry.backoff, lane->attempts.failed, &pipeline->all->random);
+    weir_counter_add(pipeline->retries, 1);
     log_attempt(lane, "pipeline.retries", err, pause);
     store_attempts(lane, pause);
     weir_lane_forget(lane);
