@@ -8,10 +8,10 @@ export REBUILD_ROLE_ARN=arn:aws:iam::000000000000:role/scheduler
 
 show() {
     echo
-    echo "A burst of a thousand, and one without an end, on virtual time:"
+    echo "A burst of a thousand, and one without an end, both ways, on virtual time:"
     cp -R "$example/weir.yaml" "$example/burst.yaml" "$example/rebuild" "$folder"
     node "$example/generate.mjs" --records "$folder"
-    env -u ANALYTICS_QUIET -u ANALYTICS_MAX_WAIT "$weir" test "$folder/burst.yaml"
+    env -u ANALYTICS_QUIET -u ANALYTICS_MAX_WAIT "$weir" test "$folder/burst.yaml" "$folder/signals.yaml"
 
     echo
     echo "As it happens, with the debounce step:"

@@ -80,7 +80,8 @@ struct weir_http_request {
      * process by whoever set it: respond calls it instead of sending, once, and the request is
      * over. Such a request may be parked, and cannot be streamed.
      */
-    void (*answered)(struct weir_http_request *request, int status, struct weir_str body);
+    void (*answered)(struct weir_http_request *request, int status,
+            const struct weir_http_header *headers, size_t count, struct weir_str body);
 
     /* The handler's. on_gone is required to park or stream, on_drain is optional. */
     void *owner;

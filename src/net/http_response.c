@@ -283,7 +283,7 @@ void weir_http_respond(struct weir_http_request *request, int status,
         const struct weir_http_header *headers, size_t count, struct weir_str body)
 {
     if (request->answered != NULL) {
-        request->answered(request, status, body);
+        request->answered(request, status, headers, count, body);
         return;
     }
     struct weir_http_connection *connection = weir_http_connection_of(request);

@@ -46,7 +46,8 @@ static bool call(struct script_run *run, const struct script_step *step, struct 
                 "the error %.*s was expected, but there was none", WEIR_STR_ARG(wanted_error));
     }
     struct weir_item said = script_parse(&run->arena, answer.body);
-    struct weir_str name = error_name(weir_value_str(weir_item_get(said, WEIR_STR("__type"))));
+    struct weir_str type = weir_value_str(weir_item_get(said, WEIR_STR("__type")));
+    struct weir_str name = answer.error.n > 0 ? answer.error : error_name(type);
     struct weir_str message = error_message(said);
     if (wanted_error.n == 0) {
         return script_fail(run, step->node, "it was refused: %.*s: %.*s", WEIR_STR_ARG(name),
@@ -320,7 +321,7 @@ struct call_step {
 static const struct weir_option call_options[] = {
     { "operation", NULL,
             "SERVICE.OPERATION, as SQS.ReceiveMessage; services are DynamoDB, "
-            "DynamoDBStreams and SQS",
+            "DynamoDBStreams, SQS and Scheduler",
             WEIR_OPTION_STRING, offsetof(struct call_step, operation), 0, 0 },
     { "with", "", "the request, as in AWS's API", WEIR_OPTION_NODE,
             offsetof(struct call_step, with), 0, 0 },
@@ -338,6 +339,7 @@ static const struct {
     { { "DynamoDB.", 9 }, "DynamoDB_20120810." },
     { { "DynamoDBStreams.", 16 }, "DynamoDBStreams_20120810." },
     { { "SQS.", 4 }, "AmazonSQS." },
+    { { "Scheduler.", 10 }, "Scheduler." },
 };
 
 static bool read_call(struct script_reader *reader, const struct weir_conf *node, void *fields)
@@ -358,8 +360,8 @@ static bool read_call(struct script_reader *reader, const struct weir_conf *node
         }
     }
     weir_conf_error(reader->diagnostics, weir_conf_get(node, "operation"),
-            "an operation is SERVICE.OPERATION, and the services are DynamoDB, DynamoDBStreams "
-            "and SQS");
+            "an operation is SERVICE.OPERATION, and the services are DynamoDB, DynamoDBStreams, "
+            "SQS and Scheduler");
     return false;
 }
 

@@ -123,6 +123,7 @@ static enum weir_rc start(
         .loop = parts->engine->loop,
         .tables = parts->engine->tables,
         .queues = parts->engine->queues,
+        .schedules = parts->engine->schedules,
         .clock = parts->engine->clock,
         .metrics = parts->engine->metrics,
         .listen = WEIR_STR("127.0.0.1"),
@@ -280,12 +281,49 @@ struct call {
     bool answered;
 };
 
-static void call_answered(struct weir_http_request *request, int status, struct weir_str body)
+static void call_answered(struct weir_http_request *request, int status,
+        const struct weir_http_header *headers, size_t count, struct weir_str body)
 {
     struct call *call = WEIR_CONTAINER(request, struct call, request);
     call->answer.status = status;
+    for (size_t i = 0; i < count; i++) {
+        if (weir_str_eq(headers[i].name, WEIR_STR("x-amzn-ErrorType"))) {
+            call->answer.error = weir_arena_str(call->arena, headers[i].value);
+        }
+    }
     call->answer.body = weir_arena_str(call->arena, body);
     call->answered = true;
+}
+
+/* Method and path of an operation on a schedule. Its other members may stay in the body. */
+static void route_scheduler(
+        struct weir_http_request *request, struct weir_str target, struct weir_arena *arena)
+{
+    static const struct {
+        const char *target;
+        enum weir_http_method method;
+        const char *method_name;
+    } routes[] = {
+        { "Scheduler.CreateSchedule", WEIR_HTTP_POST, "POST" },
+        { "Scheduler.UpdateSchedule", WEIR_HTTP_PUT, "PUT" },
+        { "Scheduler.GetSchedule", WEIR_HTTP_GET, "GET" },
+        { "Scheduler.DeleteSchedule", WEIR_HTTP_DELETE, "DELETE" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(routes); i++) {
+        if (weir_str_eq(target, weir_str_z(routes[i].target))) {
+            struct weir_json reader;
+            struct weir_item members = { 0 };
+            weir_json_init(&reader, request->body, arena, WEIR_JSON_MAX_DEPTH);
+            struct weir_str name = { 0 };
+            if (weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &members, NULL) ==
+                    WEIR_OK) {
+                name = weir_value_str(weir_item_get(members, WEIR_STR("Name")));
+            }
+            request->method = routes[i].method;
+            request->method_name = weir_str_z(routes[i].method_name);
+            request->path = weir_arena_printf(arena, "/schedules/%.*s", WEIR_STR_ARG(name));
+        }
+    }
 }
 
 enum weir_rc weir_world_call(struct weir_world *parts, struct weir_str target, struct weir_str body,
@@ -309,6 +347,7 @@ enum weir_rc weir_world_call(struct weir_world *parts, struct weir_str target, s
         .answered = call_answered,
     };
     weir_arena_init(&call.request.arena);
+    route_scheduler(&call.request, target, arena);
     weir_api_handle(&call.request, world->api);
     enum weir_rc rc = weir_loop_run_until_idle(parts->engine->loop, err);
     for (uint64_t waited_ms = 0; rc == WEIR_OK && !call.answered;) {

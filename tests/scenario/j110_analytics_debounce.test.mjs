@@ -48,6 +48,9 @@ test('a thousand mutations are one run after 5 minutes, or 15, and a burst witho
   try {
     const development = await example.test('burst.yaml');
     assert.equal(development.code, undefined, development.stdout);
+    const application = await example.test('signals.yaml');
+    assert.equal(application.code, undefined, application.stdout);
+    assert.match(application.stdout, /^2 passed, 0 failed/m);
     process.env.ANALYTICS_QUIET = '15m';
     process.env.ANALYTICS_MAX_WAIT = '1h';
     const production = await example.test('burst.yaml', (text) => text.slice(0, text.indexOf('  a burst without'))
