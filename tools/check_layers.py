@@ -17,7 +17,7 @@ import source
 ORDER = [
     "base", "value", "conf", "pattern", "expr", "log", "store", "timer", "state", "table", "queue",
     "net", "outbox", "remote", "channel", "bus", "function", "pipeline", "source", "step", "schedule",
-    "waiter", "alarm", "config", "api", "daemon", "scenario", "cli",
+    "waiter", "alarm", "mapping", "config", "api", "daemon", "scenario", "cli",
 ]
 PEERS = [{"source", "step"}]
 

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "function/function.h"
+#include "mapping/mapping.h"
 #include "net/http.h"
 #include "net/loop.h"
 #include "net/sigv4.h"
@@ -51,6 +52,7 @@ struct weir_api_options {
     struct weir_queues *queues;
     struct weir_schedules *schedules;
     struct weir_functions *functions;
+    struct weir_mappings *mappings;
     struct weir_outbox *outbox; /* for runs that nobody waits for */
     const struct weir_clock *clock;
     struct weir_metrics *metrics;       /* NULL: none */

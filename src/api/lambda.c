@@ -5,6 +5,7 @@
  *     GET  /2015-03-31/functions/                      ListFunctions
  *     GET  /2015-03-31/functions/NAME                  GetFunction
  *     GET  /2015-03-31/functions/NAME/configuration    GetFunctionConfiguration
+ *     .../event-source-mappings/                       lambda_mapping.c
  *
  * NAME is a name or an ARN, with or without the qualifier $LATEST, which is the only version. This
  * is AWS's REST form of JSON: errors name their type in a header. What would change a function is
@@ -12,17 +13,11 @@
  */
 #include <stdio.h>
 
-#include "api/api_int.h"
+#include "api/lambda_int.h"
 #include "function/runs.h"
 #include "value/json.h"
 
-enum {
-    ANSWER_MAX_BYTES = 16 << 20,
-    JSON_DEPTH = 512,
-    PAGE_MAX = 50,
-    INVOKE_MAX = 6 * 1024 * 1024,
-    EVENT_MAX = 1024 * 1024
-};
+enum { JSON_DEPTH = 512, PAGE_MAX = 50, INVOKE_MAX = 6 * 1024 * 1024, EVENT_MAX = 1024 * 1024 };
 
 static const struct weir_str root = { "/2015-03-31/functions", 21 };
 
@@ -34,7 +29,7 @@ struct place {
 
 /* --- answers ------------------------------------------------------------------------- */
 
-static void respond(struct weir_api *api, struct weir_http_request *http, int status,
+void weir_lambda_respond(struct weir_api *api, struct weir_http_request *http, int status,
         const char *error, const struct weir_buf *body)
 {
     struct weir_http_header headers[3] = {
@@ -45,11 +40,11 @@ static void respond(struct weir_api *api, struct weir_http_request *http, int st
     weir_http_respond(http, status, headers, error != NULL ? 3 : 2, weir_buf_view(body));
 }
 
-static void respond_error(struct weir_api *api, struct weir_http_request *http, int status,
+void weir_lambda_error(struct weir_api *api, struct weir_http_request *http, int status,
         const char *error, struct weir_str message)
 {
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_LAMBDA_ANSWER_MAX);
     weir_buf_byte(&body, '{');
     weir_out_text(&body, "Type", status >= 500 ? WEIR_STR("Service") : WEIR_STR("User"));
     weir_out_text(&body, "Message", message);
@@ -59,7 +54,7 @@ static void respond_error(struct weir_api *api, struct weir_http_request *http, 
                 &body, "Reason", WEIR_STR("ReservedFunctionConcurrentInvocationLimitExceeded"));
     }
     weir_buf_byte(&body, '}');
-    respond(api, http, status, error, &body);
+    weir_lambda_respond(api, http, status, error, &body);
     weir_buf_fini(&body);
 }
 
@@ -67,10 +62,10 @@ static void respond_not_found(
         struct weir_api *api, struct weir_http_request *http, struct weir_str name)
 {
     struct weir_buf message;
-    weir_buf_init(&message, ANSWER_MAX_BYTES);
+    weir_buf_init(&message, WEIR_LAMBDA_ANSWER_MAX);
     weir_buf_z(&message, "Function not found: ");
     weir_functions_write_arn(api->options.functions, name, &message);
-    respond_error(api, http, 404, "ResourceNotFoundException", weir_buf_view(&message));
+    weir_lambda_error(api, http, 404, "ResourceNotFoundException", weir_buf_view(&message));
     weir_buf_fini(&message);
 }
 
@@ -84,8 +79,7 @@ static int hex_digit(char c)
                                   : -1;
 }
 
-/* Undo percent signs; what is not one stays as it is. */
-static struct weir_str decode(struct weir_arena *arena, struct weir_str text)
+struct weir_str weir_lambda_decode(struct weir_arena *arena, struct weir_str text)
 {
     char *out = weir_arena_alloc(arena, text.n + 1);
     size_t n = 0;
@@ -117,7 +111,7 @@ static bool split(struct weir_str path, struct weir_arena *arena, struct place *
     }
     const char *slash = rest.n > 0 ? memchr(rest.p, '/', rest.n) : NULL;
     size_t n = slash != NULL ? (size_t)(slash - rest.p) : rest.n;
-    ret_place->name = decode(arena, weir_str(rest.p, n));
+    ret_place->name = weir_lambda_decode(arena, weir_str(rest.p, n));
     ret_place->rest = slash != NULL ? weir_str(slash + 1, rest.n - n - 1) : weir_str("", 0);
     return true;
 }
@@ -137,11 +131,7 @@ static struct weir_str last_part(struct weir_str *text)
     return last;
 }
 
-/*
- * The function's own name in NAME, NAME:QUALIFIER, ACCOUNT:function:NAME or an ARN, with a
- * qualifier or without. False: the qualifier is another version, which there is not.
- */
-static bool plain_name(struct weir_str text, struct weir_str *ret_name)
+bool weir_lambda_name(struct weir_str text, struct weir_str *ret_name)
 {
     struct weir_str before = text;
     struct weir_str last = last_part(&before);
@@ -156,8 +146,7 @@ static bool plain_name(struct weir_str text, struct weir_str *ret_name)
     return weir_str_eq(last, WEIR_STR("$LATEST"));
 }
 
-/* A parameter of the query, decoded; p is NULL without it. */
-static struct weir_str parameter(
+struct weir_str weir_lambda_parameter(
         const struct weir_http_request *http, struct weir_str name, struct weir_arena *arena)
 {
     struct weir_str query = http->query;
@@ -165,7 +154,7 @@ static struct weir_str parameter(
         const char *amp = memchr(query.p, '&', query.n);
         size_t n = amp != NULL ? (size_t)(amp - query.p) : query.n;
         if (n > name.n && memcmp(query.p, name.p, name.n) == 0 && query.p[name.n] == '=') {
-            return decode(arena, weir_str(query.p + name.n + 1, n - name.n - 1));
+            return weir_lambda_decode(arena, weir_str(query.p + name.n + 1, n - name.n - 1));
         }
         size_t skip = amp != NULL ? n + 1 : n;
         query = weir_str(query.p + skip, query.n - skip);
@@ -182,7 +171,7 @@ static void write_configuration(const struct weir_functions *functions,
     static const char *const runtimes[] = { "provided.al2", "nodejs18.x", "python3.9",
         "provided.al2", "provided.al2" };
     struct weir_buf arn;
-    weir_buf_init(&arn, ANSWER_MAX_BYTES);
+    weir_buf_init(&arn, WEIR_LAMBDA_ANSWER_MAX);
     weir_functions_write_arn(functions, model->name, &arn);
     weir_buf_byte(out, '{');
     weir_out_text(out, "FunctionName", model->name);
@@ -204,7 +193,7 @@ static void get_function(struct weir_api *api, struct weir_http_request *http,
         const struct weir_function_model *model, bool only)
 {
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_LAMBDA_ANSWER_MAX);
     if (!only) {
         weir_buf_z(&body, "{\"Configuration\":");
     }
@@ -215,7 +204,7 @@ static void get_function(struct weir_api *api, struct weir_http_request *http,
         weir_buf_printf(&body, "},\"Concurrency\":{\"ReservedConcurrentExecutions\":%zu}}",
                 model->concurrency);
     }
-    respond(api, http, 200, NULL, &body);
+    weir_lambda_respond(api, http, 200, NULL, &body);
     weir_buf_fini(&body);
 }
 
@@ -225,13 +214,13 @@ static void list_functions(struct weir_api *api, struct weir_http_request *http)
     size_t count = 0;
     const struct weir_function_model *models =
             weir_functions_models(api->options.functions, &count);
-    struct weir_str marker = parameter(http, WEIR_STR("Marker"), &http->arena);
-    struct weir_str limit = parameter(http, WEIR_STR("MaxItems"), &http->arena);
+    struct weir_str marker = weir_lambda_parameter(http, WEIR_STR("Marker"), &http->arena);
+    struct weir_str limit = weir_lambda_parameter(http, WEIR_STR("MaxItems"), &http->arena);
     uint64_t first = 0;
     uint64_t most = PAGE_MAX;
     if ((marker.p != NULL && (!weir_str_to_u64(marker, &first) || first > count)) ||
             (limit.p != NULL && (!weir_str_to_u64(limit, &most) || most < 1))) {
-        respond_error(api, http, 400, "InvalidParameterValueException",
+        weir_lambda_error(api, http, 400, "InvalidParameterValueException",
                 WEIR_STR("Marker must be one that ListFunctions gave, and MaxItems a number of at "
                          "least 1"));
         return;
@@ -239,7 +228,7 @@ static void list_functions(struct weir_api *api, struct weir_http_request *http)
     most = most < PAGE_MAX ? most : PAGE_MAX;
     uint64_t end = first + most < count ? first + most : count;
     struct weir_buf body;
-    weir_buf_init(&body, ANSWER_MAX_BYTES);
+    weir_buf_init(&body, WEIR_LAMBDA_ANSWER_MAX);
     weir_buf_z(&body, "{\"Functions\":[");
     for (uint64_t i = first; i < end; i++) {
         if (i > first) {
@@ -252,7 +241,7 @@ static void list_functions(struct weir_api *api, struct weir_http_request *http)
         weir_buf_printf(&body, ",\"NextMarker\":\"%llu\"", (unsigned long long)end);
     }
     weir_buf_byte(&body, '}');
-    respond(api, http, 200, NULL, &body);
+    weir_lambda_respond(api, http, 200, NULL, &body);
     weir_buf_fini(&body);
 }
 
@@ -276,7 +265,7 @@ static void respond_result(struct waiting *waiting)
     };
     size_t count = 3;
     struct weir_buf log;
-    weir_buf_init(&log, ANSWER_MAX_BYTES);
+    weir_buf_init(&log, WEIR_LAMBDA_ANSWER_MAX);
     if (invocation->outcome != WEIR_FUNCTION_OK) {
         headers[count++] = (struct weir_http_header){ WEIR_STR("X-Amz-Function-Error"),
             WEIR_STR("Unhandled") };
@@ -300,11 +289,11 @@ static void invoked(struct weir_invocation *invocation)
     } else if (invocation->err.code == WEIR_E_NOT_FOUND) {
         respond_not_found(waiting->api, waiting->http, waiting->name);
     } else if (invocation->err.code == WEIR_E_BUSY) {
-        respond_error(waiting->api, waiting->http, 429, "TooManyRequestsException", message);
+        weir_lambda_error(waiting->api, waiting->http, 429, "TooManyRequestsException", message);
     } else if (invocation->outcome == WEIR_FUNCTION_ERROR) {
         respond_result(waiting); /* it failed without a word */
     } else {
-        respond_error(waiting->api, waiting->http, 503, "ServiceException", message);
+        weir_lambda_error(waiting->api, waiting->http, 503, "ServiceException", message);
     }
 }
 
@@ -335,7 +324,7 @@ static bool check_payload(struct weir_api *api, struct weir_http_request *http, 
     struct weir_err err = { 0 };
     size_t most = event ? EVENT_MAX : INVOKE_MAX;
     if (http->body.n > most) {
-        respond_error(api, http, 413, "RequestTooLargeException",
+        weir_lambda_error(api, http, 413, "RequestTooLargeException",
                 weir_arena_printf(&http->arena,
                         "%zu byte payload is too large for the %s invocation type (limit %zu "
                         "bytes)",
@@ -343,7 +332,7 @@ static bool check_payload(struct weir_api *api, struct weir_http_request *http, 
         return false;
     }
     if (http->body.n > 0 && !is_json(http->body, &http->arena, &err)) {
-        respond_error(api, http, 400, "InvalidRequestContentException",
+        weir_lambda_error(api, http, 400, "InvalidRequestContentException",
                 weir_arena_printf(&http->arena,
                         "Could not parse request body into json: %s, at byte %zu", err.msg,
                         err.pos));
@@ -365,7 +354,7 @@ static bool read_context(
             is_json(*ret_context, &http->arena, &err)) {
         return true;
     }
-    respond_error(api, http, 400, "InvalidRequestContentException",
+    weir_lambda_error(api, http, 400, "InvalidRequestContentException",
             WEIR_STR("Client context must be a valid Base64-encoded JSON object."));
     return false;
 }
@@ -420,7 +409,7 @@ static void kept(struct weir_post *post)
         weir_http_respond(keeping->http, 202, &header, 1, weir_str(NULL, 0));
     } else if (keeping->http != NULL) {
         bool busy = txn->rc == WEIR_E_BUSY;
-        respond_error(keeping->api, keeping->http, busy ? 429 : weir_rc_http(txn->rc),
+        weir_lambda_error(keeping->api, keeping->http, busy ? 429 : weir_rc_http(txn->rc),
                 busy ? "TooManyRequestsException" : "ServiceException", weir_str_z(txn->err.msg));
     }
     weir_txn_destroy(txn);
@@ -453,7 +442,7 @@ static void keep(struct weir_api *api, struct weir_http_request *http,
         rc = weir_outbox_add(api->options.outbox, txn, &intent, &err);
     }
     if (rc != WEIR_OK) {
-        respond_error(api, http, 413, "RequestTooLargeException", weir_str_z(err.msg));
+        weir_lambda_error(api, http, 413, "RequestTooLargeException", weir_str_z(err.msg));
         weir_txn_destroy(txn);
         return;
     }
@@ -480,7 +469,7 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
     } else if (weir_str_eq(type, WEIR_STR("DryRun"))) {
         weir_http_respond(http, 204, NULL, 0, weir_str(NULL, 0));
     } else if (type.n > 0 && !weir_str_eq(type, WEIR_STR("RequestResponse"))) {
-        respond_error(api, http, 400, "InvalidParameterValueException",
+        weir_lambda_error(api, http, 400, "InvalidParameterValueException",
                 weir_arena_printf(&http->arena,
                         "X-Amz-Invocation-Type must be RequestResponse, Event or DryRun, not %.*s",
                         WEIR_STR_ARG(type)));
@@ -493,7 +482,8 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
 
 bool weir_lambda_is_path(struct weir_str path)
 {
-    return weir_str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/');
+    return weir_lambda_is_mapping(path) ||
+           (weir_str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/'));
 }
 
 /* Requests about one function. */
@@ -501,8 +491,8 @@ static void handle_function(
         struct weir_api *api, struct weir_http_request *http, const struct place *place)
 {
     struct weir_str name = { 0 };
-    bool latest = plain_name(place->name, &name);
-    struct weir_str qualifier = parameter(http, WEIR_STR("Qualifier"), &http->arena);
+    bool latest = weir_lambda_name(place->name, &name);
+    struct weir_str qualifier = weir_lambda_parameter(http, WEIR_STR("Qualifier"), &http->arena);
     latest = latest && (qualifier.p == NULL || weir_str_eq(qualifier, WEIR_STR("$LATEST")));
     const struct weir_function_model *model =
             latest ? weir_functions_find(api->options.functions, name) : NULL;
@@ -511,7 +501,7 @@ static void handle_function(
             http->method == WEIR_HTTP_POST && weir_str_eq(place->rest, WEIR_STR("invocations"));
     bool look = http->method == WEIR_HTTP_GET && (place->rest.n == 0 || configuration);
     if (!invocation && !look) {
-        respond_error(api, http, 400, "InvalidParameterValueException",
+        weir_lambda_error(api, http, 400, "InvalidParameterValueException",
                 WEIR_STR("weir offers Invoke, GetFunction, GetFunctionConfiguration and "
                          "ListFunctions; functions are made and changed in weir.yaml"));
     } else if (model == NULL) {
@@ -526,12 +516,14 @@ static void handle_function(
 void weir_lambda_handle(struct weir_api *api, struct weir_http_request *http)
 {
     struct place place = { 0 };
-    if (split(http->path, &http->arena, &place) && place.name.n > 0) {
+    if (weir_lambda_is_mapping(http->path)) {
+        weir_lambda_handle_mapping(api, http);
+    } else if (split(http->path, &http->arena, &place) && place.name.n > 0) {
         handle_function(api, http, &place);
     } else if (http->method == WEIR_HTTP_GET) {
         list_functions(api, http);
     } else {
-        respond_error(api, http, 400, "InvalidParameterValueException",
+        weir_lambda_error(api, http, 400, "InvalidParameterValueException",
                 WEIR_STR("functions are made in weir.yaml, not through the API"));
     }
 }

@@ -54,15 +54,32 @@ void weir_metrics_destroy(struct weir_metrics *metrics)
     weir_free(metrics);
 }
 
+static struct metric *find(
+        struct weir_metrics *metrics, enum kind kind, const char *name, const char *labels)
+{
+    struct metric *metric = metrics->first;
+    while (metric != NULL && (metric->kind != kind || strcmp(metric->labels, labels) != 0 ||
+                                     strcmp(metric->name, name) != 0)) {
+        metric = metric->next;
+    }
+    return metric;
+}
+
 static struct metric *add(struct weir_metrics *metrics, enum kind kind, const char *name,
         const char *labels, const char *help)
 {
-    struct metric *metric = weir_alloc_zero(1, sizeof(*metric));
+    labels = labels != NULL ? labels : "";
+    weir_mutex_lock(&metrics->mutex);
+    struct metric *metric = find(metrics, kind, name, labels);
+    if (metric != NULL) {
+        weir_mutex_unlock(&metrics->mutex);
+        return metric;
+    }
+    metric = weir_alloc_zero(1, sizeof(*metric));
     metric->kind = kind;
     metric->name = weir_strndup(name, strlen(name));
-    metric->labels = weir_strndup(labels, labels != NULL ? strlen(labels) : 0);
+    metric->labels = weir_strndup(labels, strlen(labels));
     metric->help = weir_strndup(help, strlen(help));
-    weir_mutex_lock(&metrics->mutex);
     *metrics->last = metric;
     metrics->last = &metric->next;
     weir_mutex_unlock(&metrics->mutex);

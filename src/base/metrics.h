@@ -39,7 +39,8 @@ void weir_metrics_destroy(struct weir_metrics *metrics);
 /*
  * Create a metric. name as in Prometheus ("weir_commits_total"); labels is the
  * text between the braces, already escaped ("pipeline=\"dashboard\"") or NULL;
- * one name has one help text and one type. All copied. Any thread.
+ * one name has one help text and one type. All copied. The same name with the same labels again
+ * is the metric that is there: what goes and comes back counts on. Any thread.
  */
 struct weir_counter *weir_metrics_counter(
         struct weir_metrics *metrics, const char *name, const char *labels, const char *help);

@@ -188,6 +188,7 @@ static enum weir_rc start_server(
         .queues = engine->queues,
         .schedules = engine->schedules,
         .functions = engine->functions,
+        .mappings = engine->mappings,
         .outbox = engine->outbox,
         .clock = engine->clock,
         .metrics = engine->metrics,

@@ -13,6 +13,7 @@
 #include "function/runs.h"
 #include "outbox/http.h"
 #include "state/state.h"
+#include "step/registry.h"
 
 enum { FUNCTIONS_GRACE_MS = 2000 }; /* between SIGTERM and SIGKILL, at the end */
 
@@ -467,6 +468,19 @@ static enum weir_rc start_pipelines(
     return rc;
 }
 
+static enum weir_rc start_mappings(struct engine *engine, struct weir_err *err)
+{
+    struct weir_mappings_options options = {
+        .loop = engine->parts.loop,
+        .tables = engine->parts.tables,
+        .queues = engine->parts.queues,
+        .functions = engine->parts.functions,
+        .pipelines = engine->parts.pipelines,
+        .kinds = weir_step_kinds_all(),
+    };
+    return weir_mappings_create(&options, &engine->parts.mappings, err);
+}
+
 static enum weir_rc start_alarms(
         struct engine *engine, const struct weir_config *config, struct weir_err *err)
 {
@@ -519,6 +533,9 @@ static enum weir_rc start(
     }
     if (rc == WEIR_OK) {
         rc = start_pipelines(engine, config, options->clock != NULL, err);
+    }
+    if (rc == WEIR_OK) {
+        rc = start_mappings(engine, err);
     }
     return rc == WEIR_OK ? start_alarms(engine, config, err) : rc;
 }
@@ -582,6 +599,7 @@ void weir_engine_destroy(struct weir_engine *parts)
     if (parts->queues != NULL) {
         weir_queues_on_change(parts->queues, NULL, NULL);
     }
+    weir_mappings_finish(parts->mappings);
     weir_pipelines_destroy(parts->pipelines);
     weir_function_runs_destroy(engine->runs);
     weir_functions_destroy(parts->functions);
@@ -593,6 +611,7 @@ void weir_engine_destroy(struct weir_engine *parts)
     weir_loop_timer_fini(&engine->schedules_timer);
     weir_timers_destroy(WEIR_TAKE(parts->timers));
     weir_loop_destroy(parts->loop);
+    weir_mappings_destroy(parts->mappings);
     weir_schedules_destroy(parts->schedules);
     weir_deliveries_destroy(engine->deliveries);
     weir_queues_close(parts->queues);

@@ -17,6 +17,7 @@
 #include "base/metrics.h"
 #include "config/config.h"
 #include "function/function.h"
+#include "mapping/mapping.h"
 #include "net/loop.h"
 #include "outbox/outbox.h"
 #include "pipeline/pipeline.h"
@@ -60,6 +61,7 @@ struct weir_engine {
     struct weir_functions *functions; /* who listens says where: weir_functions_start */
     struct weir_schedules *schedules;
     struct weir_pipelines *pipelines;
+    struct weir_mappings *mappings;
     struct weir_alarms *alarms;
 };
 

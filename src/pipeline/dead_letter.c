@@ -85,6 +85,17 @@ static struct weir_str condition_name(enum weir_letter_condition condition)
     return WEIR_STR("RecordRejected");
 }
 
+/* The name that the letter's ARN has: of the first function that is invoked, or the pipeline's. */
+static struct weir_str function_of(const struct weir_pipeline_model *model)
+{
+    for (size_t i = 0; i < model->step_count; i++) {
+        if (model->steps[i]->ops->function != NULL) {
+            return model->steps[i]->ops->function(model->steps[i]);
+        }
+    }
+    return model->name;
+}
+
 struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *queued)
 {
     const struct weir_pipelines *all = lane->pipeline->all;
@@ -110,7 +121,8 @@ struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *q
         .request_id = weir_arena_str(arena, weir_str_z(request_id)),
         .function_arn = weir_arena_printf(arena, "arn:aws:lambda:%.*s:%.*s:function:%.*s",
                 WEIR_STR_ARG(record->source->region),
-                WEIR_STR_ARG(weir_queues_account(all->queues)), WEIR_STR_ARG(name)),
+                WEIR_STR_ARG(weir_queues_account(all->queues)),
+                WEIR_STR_ARG(function_of(lane->pipeline->model))),
         .condition = condition_name(queued->condition),
         .attempts = queued->attempts,
         .timestamp = weir_arena_str(arena, weir_str_z(failed_at)),

@@ -13,7 +13,7 @@ enum { KEPT = 1024 };
 
 struct weir_filter_group {
     struct weir_filter_group *next;
-    struct weir_str table; /* of the first member's model */
+    struct weir_str table; /* of a member's model */
     struct source *members;
     size_t member_count;
     struct weir_pattern_set *set; /* NULL: to be built */
@@ -60,14 +60,44 @@ void weir_filter_join(struct source *source)
     drop_set(group);
 }
 
+static void destroy_group(struct weir_filter_group *group)
+{
+    drop_set(group);
+    weir_pattern_scratch_destroy(group->scratch);
+    weir_free(group);
+}
+
+void weir_filter_leave(struct source *source)
+{
+    struct weir_filter_group *group = WEIR_TAKE(source->group);
+    if (group == NULL) {
+        return;
+    }
+    struct source **at = &group->members;
+    while (*at != source) {
+        at = &(*at)->next_member;
+    }
+    *at = source->next_member;
+    group->member_count--;
+    drop_set(group);
+    if (group->members != NULL) {
+        group->table = group->members->name; /* the old one was perhaps the source's */
+        return;
+    }
+    struct weir_filter_group **other = &source->pipeline->all->groups;
+    while (*other != group) {
+        other = &(*other)->next;
+    }
+    *other = group->next;
+    destroy_group(group);
+}
+
 void weir_filter_destroy_all(struct weir_pipelines *pipelines)
 {
     while (pipelines->groups != NULL) {
         struct weir_filter_group *group = pipelines->groups;
         pipelines->groups = group->next;
-        drop_set(group);
-        weir_pattern_scratch_destroy(group->scratch);
-        weir_free(group);
+        destroy_group(group);
     }
 }
 

@@ -23,7 +23,8 @@ enum {
 
 static bool is_over(const struct deferred *deferred)
 {
-    return deferred->pipeline->stopped || deferred->pipeline->all->stopping;
+    const struct pipeline *pipeline = deferred->pipeline;
+    return pipeline->stopped || pipeline->leaving || pipeline->all->stopping;
 }
 
 /* Call for each step of the pipeline that puts events off. */
@@ -117,6 +118,7 @@ static void outcome_posted(struct weir_post *post)
     deferred->marking = false;
     weir_txn_destroy(txn);
     if (is_over(deferred)) {
+        weir_pipeline_check_left(pipeline);
         return;
     }
     if (rc == WEIR_OK) {
@@ -536,6 +538,8 @@ struct deferred *weir_deferred_create(struct pipeline *pipeline)
             "Events that a step put off, to go on later");
     deferred->runs = weir_metrics_counter(metrics, "weir_pipeline_deferred_runs_total", labels,
             "Events that had been put off and went on");
+    atomic_store(&deferred->deferrals->value, 0); /* of another time in the set */
+    atomic_store(&deferred->runs->value, 0);
     for (size_t i = 0; i < pipeline->model->step_count; i++) {
         deferred->used = deferred->used || pipeline->model->steps[i]->ops->defers;
     }

@@ -276,7 +276,8 @@ static void outcome_posted(struct weir_post *post)
     struct weir_err err = gap->txn->err;
     enum weir_rc rc = gap->txn->rc;
     let_go(gap);
-    if (gap->pipeline->stopped) {
+    if (gap->pipeline->stopped || gap->pipeline->leaving) {
+        weir_pipeline_check_left(gap->pipeline);
         return;
     }
     if (rc == WEIR_OK && !gap->changed) {
@@ -302,7 +303,7 @@ static void written(struct weir_txn *txn)
 static void again_due(struct weir_loop_timer *timer)
 {
     struct gap *gap = WEIR_CONTAINER(timer, struct gap, again);
-    if (!gap->pipeline->stopped) {
+    if (!gap->pipeline->stopped && !gap->pipeline->leaving) {
         submit(gap);
     }
 }
@@ -452,6 +453,15 @@ enum weir_rc weir_gaps_load(struct pipeline *pipeline, struct weir_err *err)
     }
     weir_cursor_destroy(cursor);
     return rc;
+}
+
+bool weir_gaps_are_busy(const struct pipeline *pipeline)
+{
+    const struct gap *gap = pipeline->gaps;
+    while (gap != NULL && gap->txn == NULL) {
+        gap = gap->next;
+    }
+    return gap != NULL;
 }
 
 void weir_gaps_destroy(struct pipeline *pipeline)

@@ -183,10 +183,10 @@ enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, struct weir_str
                         : "were sent away");
         return WEIR_E_INVALID;
     }
-    if (model->dead_letters.n == 0 || pipelines->stopping) {
+    bool stops = pipelines->stopping || pipeline->leaving;
+    if (model->dead_letters.n == 0 || stops) {
         (void)weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' %s", WEIR_STR_ARG(name),
-                pipelines->stopping ? "does not run now"
-                                    : "keeps no dead letters: it has no on_failure");
+                stops ? "does not run now" : "keeps no dead letters: it has no on_failure");
         return WEIR_E_INVALID;
     }
     *ret_pipeline = pipeline;
@@ -312,6 +312,9 @@ static void removed(struct weir_post *post)
     removal->err = removing->txn->err;
     removal->count = removal->rc == WEIR_OK ? removing->count : 0;
     weir_quarantine_skipped(removing->pipeline, removing->txn, removal->rc == WEIR_OK);
+    struct pipeline *pipeline = removing->pipeline;
+    pipeline->letters_leaving--;
+    weir_pipeline_check_left(pipeline);
     end_removing(removing);
     removal->done(removal);
 }
@@ -366,6 +369,7 @@ enum weir_rc weir_pipelines_remove_letters(struct weir_pipelines *pipelines,
     txn->urgent = true;
     txn->done = removal_committed;
     txn->arg = removing;
+    pipeline->letters_leaving++;
     weir_store_submit(pipelines->store, txn);
     return WEIR_OK;
 }

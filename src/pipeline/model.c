@@ -16,6 +16,8 @@ struct source_options {
     uint64_t batch;
     uint64_t window_ms;
     uint64_t concurrency;
+    uint64_t per_shard;
+    struct weir_str stream;
 };
 
 static const struct weir_option source_options[] = {
@@ -29,6 +31,11 @@ static const struct weir_option source_options[] = {
             offsetof(struct source_options, window_ms), 0, 300 * 1000 },
     { "concurrency", "10", "batches in flight", WEIR_OPTION_INTEGER,
             offsetof(struct source_options, concurrency), 1, WEIR_PIPELINE_CONCURRENCY_MAX },
+    { "per_shard", "0", "batches in flight of each shard; 0: as concurrency has it",
+            WEIR_OPTION_INTEGER, offsetof(struct source_options, per_shard), 0,
+            WEIR_PIPELINE_SLOTS },
+    { "stream", "", "the ARN of the table's stream: a table that is made anew is another one",
+            WEIR_OPTION_STRING, offsetof(struct source_options, stream), 0, 0 },
     { "start", "",
             "where a new pipeline begins: oldest, latest, a time, or rebuild: with what the tables "
             "hold",
@@ -124,6 +131,12 @@ static void check_source(
     model->batch = options.batch;
     model->window_ms = options.window_ms;
     model->concurrency = options.concurrency;
+    model->per_shard = options.per_shard;
+    model->stream = weir_arena_str(&model->arena, options.stream);
+    if (options.stream.n > 0 && options.tables != NULL) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "stream"),
+                "`stream` is of one table: name it with `table`");
+    }
     check_start(model, node, options.start, scope);
     if (node->kind == WEIR_CONF_MAP) {
         check_tables(model, node, &options, scope);

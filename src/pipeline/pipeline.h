@@ -94,7 +94,9 @@ struct weir_pipeline_model {
     size_t table_count;
     uint64_t batch; /* records */
     uint64_t window_ms;
-    uint64_t concurrency; /* batches in flight */
+    uint64_t concurrency;   /* batches in flight */
+    uint64_t per_shard;     /* not 0: instead of concurrency, batches in flight of each shard */
+    struct weir_str stream; /* not empty: the ARN that the table's stream must have */
     enum weir_start start;
     struct weir_time start_time;
     bool start_given;                /* else the default */
@@ -146,6 +148,31 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
 /* Take a model and start it: reads its positions, and goes on where it was. Errors: WEIR_E_IO. */
 WEIR_MUST_CHECK enum weir_rc weir_pipelines_add(
         struct weir_pipelines *pipelines, struct weir_pipeline_model *model, struct weir_err *err);
+
+/*
+ * Take a pipeline out of the set, as it can be put into it again: it begins no more batches, those
+ * in flight finish, its positions are written; then removed runs, never inside this call. It does
+ * not run when all pipelines are stopped before.
+ * Errors: WEIR_E_NOT_FOUND (also: it is being removed).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_remove(struct weir_pipelines *pipelines,
+        struct weir_str name, void (*removed)(void *arg), void *arg, struct weir_err *err);
+
+/*
+ * Add to a transaction that what is stored of a pipeline goes: positions, attempts, gaps, jobs. It
+ * must not be in the set. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines,
+        struct weir_str name, struct weir_txn *txn, struct weir_err *err);
+
+/* How a pipeline fares since weir was started. */
+enum weir_progress {
+    WEIR_PROGRESS_NONE,  /* it has processed nothing, or is not there */
+    WEIR_PROGRESS_GOOD,  /* the last batches were processed */
+    WEIR_PROGRESS_STUCK, /* a batch is blocked or waits for its next attempt: *ret_why */
+};
+enum weir_progress weir_pipelines_progress(
+        struct weir_pipelines *pipelines, struct weir_str name, struct weir_err *ret_why);
 
 /*
  * Stop: batches in flight finish, positions are written, then stopped runs (never inside

@@ -283,6 +283,12 @@ struct pipeline {
     struct source *sources;
     size_t source_count;
     bool stopped;
+    bool leaving;           /* it is being removed, and so are its sources */
+    bool left;              /* its last positions are with the store */
+    size_t letters_leaving; /* deletions of letters under way */
+    void (*removed)(void *arg);
+    void *removed_arg;
+    struct weir_post removal_post;
     size_t in_flight;        /* of all sources */
     struct weir_lane *queue; /* lanes QUEUED, in order */
     struct weir_lane **queue_last;
@@ -414,6 +420,8 @@ WEIR_MUST_CHECK enum weir_rc weir_gaps_load(struct pipeline *pipeline, struct we
 void weir_gaps_destroy(struct pipeline *pipeline);
 /* Forget the gaps whose letters are gone: somebody has acknowledged them. */
 void weir_gaps_look_again(struct pipeline *pipeline);
+/* Whether a letter is being written. */
+bool weir_gaps_are_busy(const struct pipeline *pipeline);
 /* Forget all: a rebuild has made up for them. */
 void weir_gaps_made_up_for(struct pipeline *pipeline);
 /* Why a gap cannot be told, so that nothing is read; NULL: all can. */
@@ -471,6 +479,8 @@ void weir_quarantine_numbers(
 void weir_filter_join(struct source *source);
 /* Whether the record passes the filter. */
 bool weir_filter_passes(struct source *source, const struct weir_record *record);
+/* The source goes: match without it. */
+void weir_filter_leave(struct source *source);
 void weir_filter_destroy_all(struct weir_pipelines *pipelines);
 
 /* lane.c */
@@ -574,7 +584,12 @@ void weir_source_move_hold(struct source *source);
 /* The log has let go of a segment: see whether records are missed. */
 void weir_source_check_log(struct source *source);
 
+/* remove.c: something of a pipeline that is leaving has ended; perhaps it was the last thing. */
+void weir_pipeline_check_left(struct pipeline *pipeline);
+
 /* runner.c */
+/* Free; its sources are detached, and nothing of it is posted. */
+void weir_pipeline_destroy(struct pipeline *pipeline);
 /* Start queued lanes while there are places. */
 void weir_pipeline_schedule(struct pipeline *pipeline);
 /* Read what has come, and see what deferred runs it makes due. */

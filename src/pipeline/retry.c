@@ -215,7 +215,8 @@ void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *rea
     } else if (halve) {
         bisect(lane, &err);
     } else {
-        give_up(lane, known && alone ? 1 : lane->done_count, &err);
+        size_t together = known ? lane->taken.count : lane->done_count; /* what is not committed */
+        give_up(lane, known && alone ? 1 : together, &err);
     }
 }
 

@@ -19,7 +19,9 @@ static void check_stopped(struct weir_pipelines *pipelines);
 
 void weir_pipeline_schedule(struct pipeline *pipeline)
 {
-    while (pipeline->queue != NULL && pipeline->in_flight < pipeline->model->concurrency) {
+    const struct weir_pipeline_model *model = pipeline->model;
+    while (pipeline->queue != NULL &&
+            (model->per_shard > 0 || pipeline->in_flight < model->concurrency)) {
         struct weir_lane *lane = pipeline->queue;
         pipeline->queue = lane->next_queued;
         if (pipeline->queue == NULL) {
@@ -59,7 +61,7 @@ static bool write_idle_position(struct weir_lane *lane)
 
 void weir_pipeline_read_on(struct pipeline *pipeline)
 {
-    if (pipeline->stopped || pipeline->pumping || pipeline->all->stopping) {
+    if (pipeline->stopped || pipeline->leaving || pipeline->pumping || pipeline->all->stopping) {
         return;
     }
     const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
@@ -91,6 +93,8 @@ static void pump_posted(struct weir_post *post)
     weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
+    } else {
+        weir_pipeline_check_left(pipeline);
     }
 }
 
@@ -118,6 +122,8 @@ void weir_lane_moved(struct weir_lane *lane)
     weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
         check_stopped(pipeline->all);
+    } else if (pipeline->leaving) {
+        weir_pipeline_check_left(pipeline);
     } else if (source->leaving && source->in_flight == 0) {
         weir_pipelines_catalogue_changed(pipeline->all); /* posts: the caller is one of the lanes */
     }
@@ -130,6 +136,9 @@ static void tables_posted(struct weir_post *post)
     struct weir_pipelines *pipelines = WEIR_CONTAINER(post, struct weir_pipelines, tables_post);
     atomic_store(&pipelines->tables_woken, false);
     for (struct pipeline *p = pipelines->first; p != NULL && !pipelines->stopping; p = p->next) {
+        if (p->leaving) {
+            continue;
+        }
         for (size_t i = 0; i < p->source_count; i++) {
             weir_source_look_again(&p->sources[i]);
         }
@@ -203,21 +212,30 @@ struct weir_pipelines *weir_pipelines_create(const struct weir_pipelines_options
     return pipelines;
 }
 
+/* A pipeline that comes back counts from zero. */
+static struct weir_counter *count_anew(
+        struct weir_metrics *metrics, const char *name, const char *labels, const char *help)
+{
+    struct weir_counter *counter = weir_metrics_counter(metrics, name, labels, help);
+    atomic_store(&counter->value, 0);
+    return counter;
+}
+
 static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics)
 {
     char labels[600];
     snprintf(labels, sizeof(labels), "pipeline=\"%.*s\"", WEIR_STR_ARG(pipeline->model->name));
-    pipeline->records = weir_metrics_counter(metrics, "weir_pipeline_records_total", labels,
+    pipeline->records = count_anew(metrics, "weir_pipeline_records_total", labels,
             "Records processed, failed ones included");
-    pipeline->filtered = weir_metrics_counter(
+    pipeline->filtered = count_anew(
             metrics, "weir_pipeline_filtered_total", labels, "Records that the filter left out");
-    pipeline->batches = weir_metrics_counter(
-            metrics, "weir_pipeline_batches_total", labels, "Transactions committed");
-    pipeline->errors = weir_metrics_counter(
+    pipeline->batches =
+            count_anew(metrics, "weir_pipeline_batches_total", labels, "Transactions committed");
+    pipeline->errors = count_anew(
             metrics, "weir_pipeline_errors_total", labels, "Records that could not be processed");
-    pipeline->conflicts = weir_metrics_counter(metrics, "weir_pipeline_conflicts_total", labels,
+    pipeline->conflicts = count_anew(metrics, "weir_pipeline_conflicts_total", labels,
             "Batches run again because something they read had changed");
-    pipeline->retries = weir_metrics_counter(metrics, "weir_pipeline_retries_total", labels,
+    pipeline->retries = count_anew(metrics, "weir_pipeline_retries_total", labels,
             "Batches tried again because a step's target had failed");
     pipeline->batch_sizes = weir_metrics_histogram(
             metrics, "weir_pipeline_batch_records", labels, "Records in a transaction", 1, 1);
@@ -235,11 +253,11 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
             "What can be written until records are lost that the pipeline has not processed");
     pipeline->room_seconds = weir_metrics_gauge(metrics, "weir_pipeline_log_room_seconds", labels,
             "How long that takes at the present rate; at most ten years");
-    pipeline->lost = weir_metrics_counter(metrics, "weir_pipeline_lost_records_total", labels,
+    pipeline->lost = count_anew(metrics, "weir_pipeline_lost_records_total", labels,
             "Records that went with the log at its bound before they were read");
     if (pipeline->model->dead_letters.n > 0) {
-        pipeline->letters_written = weir_metrics_counter(metrics,
-                "weir_pipeline_dead_letters_total", labels, "Records that became dead letters");
+        pipeline->letters_written = count_anew(metrics, "weir_pipeline_dead_letters_total", labels,
+                "Records that became dead letters");
     }
     if (weir_letters_are_kept(pipeline->model)) {
         pipeline->letters = weir_metrics_gauge(metrics, "weir_pipeline_dead_letters", labels,
@@ -291,6 +309,19 @@ enum weir_rc weir_pipelines_add(
     return rc;
 }
 
+void weir_pipeline_destroy(struct pipeline *pipeline)
+{
+    weir_gaps_destroy(pipeline);
+    weir_job_destroy(pipeline->job);
+    weir_pipeline_model_destroy(pipeline->model);
+    weir_arena_fini(&pipeline->filter_arena);
+    weir_deferred_destroy(pipeline->deferred);
+    weir_free(pipeline->quarantine);
+    weir_claims_destroy(pipeline->claims);
+    weir_free(pipeline->sources);
+    weir_free(pipeline);
+}
+
 /* Runs behind the posts that are embedded in what it frees. */
 static void free_posted(struct weir_post *post)
 {
@@ -298,15 +329,7 @@ static void free_posted(struct weir_post *post)
     while (pipelines->first != NULL) {
         struct pipeline *pipeline = pipelines->first;
         pipelines->first = pipeline->next;
-        weir_gaps_destroy(pipeline);
-        weir_job_destroy(pipeline->job);
-        weir_pipeline_model_destroy(pipeline->model);
-        weir_arena_fini(&pipeline->filter_arena);
-        weir_deferred_destroy(pipeline->deferred);
-        weir_free(pipeline->quarantine);
-        weir_claims_destroy(pipeline->claims);
-        weir_free(pipeline->sources);
-        weir_free(pipeline);
+        weir_pipeline_destroy(pipeline);
     }
     weir_filter_destroy_all(pipelines);
     weir_free(pipelines);

@@ -191,6 +191,9 @@ void weir_source_init(struct source *source, struct pipeline *pipeline, struct w
 static size_t lanes_of_shard(const struct source *source)
 {
     size_t shards = source->shard_count * source->pipeline->source_count;
+    if (source->pipeline->model->per_shard > 0) {
+        return source->pipeline->model->per_shard;
+    }
     size_t lanes = (source->pipeline->model->concurrency + shards - 1) / shards;
     return lanes < WEIR_PIPELINE_SLOTS ? lanes : WEIR_PIPELINE_SLOTS;
 }
@@ -324,6 +327,12 @@ static enum weir_rc find_table(struct source *source, struct weir_err *err)
         weir_table_unref(table);
         return weir_fail(
                 err, WEIR_E_NOT_FOUND, "table %.*s has no stream", WEIR_STR_ARG(source->name));
+    }
+    struct weir_str stream = source->pipeline->model->stream;
+    if (stream.n > 0 && !weir_str_eq(stream, table->stream_arn)) {
+        weir_table_unref(table);
+        return weir_fail(err, WEIR_E_NOT_FOUND, "table %.*s has another stream than %.*s",
+                WEIR_STR_ARG(source->name), WEIR_STR_ARG(stream));
     }
     source->table = table;
     return WEIR_OK;

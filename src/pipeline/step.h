@@ -380,6 +380,9 @@ struct weir_step_ops {
     /* Optional. The table that the step writes to; valid after check. */
     struct weir_str (*target)(const struct weir_step *step);
 
+    /* Optional. The function that the step invokes; valid after check. */
+    struct weir_str (*function)(const struct weir_step *step);
+
     /* Required. Accepts a half-built step; must not fail. */
     void (*fini)(struct weir_step *step);
 };

@@ -322,6 +322,11 @@ static enum weir_verdict resume(struct weir_step *base, struct weir_lane *lane,
     return verdict;
 }
 
+static struct weir_str function(const struct weir_step *base)
+{
+    return WEIR_CONTAINER(base, const struct invoke_step, base)->function;
+}
+
 static void fini(struct weir_step *base)
 {
     weir_shape_destroy(from_base(base)->payload);
@@ -337,5 +342,6 @@ const struct weir_step_ops weir_step_invoke = {
     .run = run,
     .resume = resume,
     .cancel = cancel,
+    .function = function,
     .fini = fini,
 };

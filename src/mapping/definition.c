@@ -1,0 +1,359 @@
+/* Mappings as entries of the store, and as the pipelines that weir.yaml would describe. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "mapping/mapping_int.h"
+#include "value/item.h"
+#include "value/json.h"
+
+enum { YAML_MAX_BYTES = 1024 * 1024 };
+
+/* --- entries ------------------------------------------------------------------------------ */
+
+static void put_s(struct weir_item_builder *b, const char *name, struct weir_str text)
+{
+    weir_item_name(b, weir_str_z(name));
+    weir_item_s(b, text);
+}
+
+static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
+{
+    weir_item_name(b, weir_str_z(name));
+    weir_item_n(b, weir_decimal_from_u64(value));
+}
+
+static void put_bool(struct weir_item_builder *b, const char *name, bool value)
+{
+    weir_item_name(b, weir_str_z(name));
+    weir_item_bool(b, value);
+}
+
+struct weir_str weir_mapping_encode(
+        struct weir_arena *arena, const struct weir_mapping *mapping, bool deleting)
+{
+    struct weir_item item = { 0 };
+    struct weir_item_builder *b = weir_item_begin(arena);
+    put_s(b, "uuid", mapping->uuid);
+    put_s(b, "function", mapping->function);
+    put_s(b, "stream", mapping->stream_arn);
+    put_s(b, "filters", mapping->filters);
+    put_s(b, "destination", mapping->destination);
+    put_u64(b, "batch", mapping->batch);
+    put_u64(b, "window", mapping->window_s);
+    put_u64(b, "factor", mapping->factor);
+    put_u64(b, "retries", mapping->retries);
+    put_u64(b, "max_age", mapping->max_age_s);
+    put_bool(b, "bisect", mapping->bisect);
+    put_bool(b, "report_failures", mapping->report_failures);
+    put_bool(b, "latest", mapping->latest);
+    put_bool(b, "enabled", mapping->enabled);
+    put_u64(b, "modified", (uint64_t)mapping->modified.ms);
+    put_bool(b, "deleting", deleting);
+    /* Shallow, with distinct names: the builder has nothing to refuse. */
+    weir_assert(weir_item_finish(b, &item, NULL) == WEIR_OK);
+    return weir_str(item.p, item.n);
+}
+
+static struct weir_str get_s(struct weir_item item, const char *name)
+{
+    return weir_value_str(weir_item_get(item, weir_str_z(name)));
+}
+
+static uint64_t get_u64(struct weir_item item, const char *name)
+{
+    uint64_t value = 0;
+    struct weir_decimal number = weir_value_decimal(weir_item_get(item, weir_str_z(name)));
+    return weir_decimal_to_u64(number, &value) ? value : 0;
+}
+
+static bool get_bool(struct weir_item item, const char *name)
+{
+    return weir_value_bool(weir_item_get(item, weir_str_z(name)));
+}
+
+enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *ret_mapping,
+        bool *ret_deleting, struct weir_err *err)
+{
+    struct weir_item item = { stored.p, stored.n };
+    enum weir_rc rc = weir_item_check(item, err);
+    if (rc != WEIR_OK) {
+        return weir_fail(err, WEIR_E_DAMAGED, "the entry of an event source mapping is damaged");
+    }
+    *ret_mapping = (struct weir_mapping){
+        .uuid = get_s(item, "uuid"),
+        .function = get_s(item, "function"),
+        .stream_arn = get_s(item, "stream"),
+        .filters = get_s(item, "filters"),
+        .destination = get_s(item, "destination"),
+        .batch = get_u64(item, "batch"),
+        .window_s = get_u64(item, "window"),
+        .factor = get_u64(item, "factor"),
+        .retries = get_u64(item, "retries"),
+        .max_age_s = get_u64(item, "max_age"),
+        .bisect = get_bool(item, "bisect"),
+        .report_failures = get_bool(item, "report_failures"),
+        .latest = get_bool(item, "latest"),
+        .enabled = get_bool(item, "enabled"),
+        .modified = { (int64_t)get_u64(item, "modified") },
+    };
+    *ret_deleting = get_bool(item, "deleting");
+    return WEIR_OK;
+}
+
+struct definition *weir_definition_copy(const struct weir_mapping *mapping)
+{
+    struct definition *copy = weir_alloc_zero(1, sizeof(*copy));
+    bool deleting = false;
+    weir_arena_init(&copy->arena);
+    struct weir_str entry = weir_mapping_encode(&copy->arena, mapping, false);
+    weir_assert(weir_mapping_decode(entry, &copy->mapping, &deleting, NULL) == WEIR_OK);
+    return copy;
+}
+
+void weir_definition_destroy(struct definition *definition)
+{
+    if (definition != NULL) {
+        weir_arena_fini(&definition->arena);
+        weir_free(definition);
+    }
+}
+
+/* --- the description ------------------------------------------------------------------------ */
+
+struct weir_str weir_mapping_pipeline(struct weir_arena *arena, struct weir_str uuid)
+{
+    return weir_arena_printf(arena, "mapping-%.*s", WEIR_STR_ARG(uuid));
+}
+
+/* The name in arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL. */
+static struct weir_str table_of(struct weir_str arn)
+{
+    const char *first = arn.n > 0 ? memchr(arn.p, '/', arn.n) : NULL;
+    if (first == NULL) {
+        return arn;
+    }
+    struct weir_str rest = weir_str(first + 1, arn.n - (size_t)(first - arn.p) - 1);
+    const char *end = rest.n > 0 ? memchr(rest.p, '/', rest.n) : NULL;
+    return weir_str(rest.p, end != NULL ? (size_t)(end - rest.p) : rest.n);
+}
+
+/* The name at the end of arn:aws:sqs:REGION:ACCOUNT:NAME. */
+static struct weir_str queue_of(struct weir_str arn)
+{
+    const char *colon = arn.n > 0 ? memrchr(arn.p, ':', arn.n) : NULL;
+    size_t skip = colon != NULL ? (size_t)(colon - arn.p) + 1 : 0;
+    return weir_str(arn.p + skip, arn.n - skip);
+}
+
+/*
+ * Write a value again, with texts as YAML reads them too: a pair of surrogates is one character.
+ * False: the JSON is wrong.
+ */
+static bool rewrite(struct weir_json *json, enum weir_json_token token, struct weir_buf *out)
+{
+    bool object = token == WEIR_JSON_OBJECT;
+    const char *comma = "";
+    if (token == WEIR_JSON_STRING) {
+        weir_json_write_string(out, json->text);
+        return true;
+    }
+    if (!object && token != WEIR_JSON_ARRAY) {
+        struct weir_str raw;
+        bool right = weir_json_raw(json, token, &raw, NULL) == WEIR_OK;
+        weir_buf_str(out, right ? raw : WEIR_STR(""));
+        return right;
+    }
+    enum weir_json_token end = object ? WEIR_JSON_OBJECT_END : WEIR_JSON_ARRAY_END;
+    weir_buf_byte(out, object ? '{' : '[');
+    while ((token = weir_json_next(json)) != end) {
+        weir_buf_z(out, comma);
+        comma = ", ";
+        if (object) {
+            if (token != WEIR_JSON_NAME) {
+                return false;
+            }
+            weir_json_write_string(out, json->text);
+            weir_buf_z(out, ": ");
+            token = weir_json_next(json);
+        }
+        if (token == WEIR_JSON_ERROR || token == WEIR_JSON_END || !rewrite(json, token, out)) {
+            return false;
+        }
+    }
+    weir_buf_byte(out, object ? '}' : ']');
+    return true;
+}
+
+static bool write_pattern(struct weir_str pattern, struct weir_arena *arena, struct weir_buf *out)
+{
+    struct weir_json json;
+    weir_json_init(&json, pattern, arena, WEIR_JSON_MAX_DEPTH);
+    enum weir_json_token token = weir_json_next(&json);
+    return token == WEIR_JSON_OBJECT && rewrite(&json, token, out) &&
+           weir_json_next(&json) == WEIR_JSON_END;
+}
+
+static enum weir_rc write_filters(struct weir_str filters, struct weir_arena *arena,
+        struct weir_buf *out, struct weir_err *err)
+{
+    struct weir_json json;
+    weir_json_init(&json, filters, arena, WEIR_JSON_MAX_DEPTH);
+    const char *comma = "";
+    bool right = weir_json_next(&json) == WEIR_JSON_ARRAY;
+    weir_buf_z(out, ", filter: [");
+    while (right && weir_json_next(&json) == WEIR_JSON_STRING) {
+        weir_buf_z(out, comma);
+        right = write_pattern(json.text, arena, out);
+        comma = ", ";
+    }
+    weir_buf_byte(out, ']');
+    return right ? WEIR_OK : weir_fail(err, WEIR_E_INVALID, "Invalid filter pattern definition.");
+}
+
+static enum weir_rc write_yaml(const struct weir_mapping *mapping, struct weir_arena *arena,
+        struct weir_buf *out, struct weir_err *err)
+{
+    weir_buf_z(out, "{ source: { table: ");
+    weir_json_write_string(out, table_of(mapping->stream_arn));
+    weir_buf_z(out, ", stream: ");
+    weir_json_write_string(out, mapping->stream_arn);
+    weir_buf_printf(out, ", batch: %llu, window: %llus, per_shard: %llu, start: %s }",
+            (unsigned long long)mapping->batch, (unsigned long long)mapping->window_s,
+            (unsigned long long)mapping->factor, mapping->latest ? "latest" : "oldest");
+    enum weir_rc rc = WEIR_OK;
+    if (mapping->filters.n > 0) {
+        rc = write_filters(mapping->filters, arena, out, err);
+    }
+    if (mapping->destination.n > 0) {
+        weir_buf_z(out, ", on_failure: { queue: ");
+        weir_json_write_string(out, queue_of(mapping->destination));
+        weir_buf_z(out, " }");
+    }
+    weir_buf_z(out, ", retry: { retries: ");
+    if (mapping->retries == UINT64_MAX) {
+        weir_buf_z(out, "unlimited");
+    } else {
+        weir_buf_printf(out, "%llu", (unsigned long long)mapping->retries);
+    }
+    weir_buf_printf(out, ", bisect: %s, max_age: %llus }, steps: [ { invoke: { function: ",
+            mapping->bisect ? "first" : "false", (unsigned long long)mapping->max_age_s);
+    weir_json_write_string(out, mapping->function);
+    weir_buf_printf(
+            out, ", report_failures: %s } } ] }", mapping->report_failures ? "true" : "false");
+    return rc == WEIR_OK ? weir_buf_check(out, "the mapping", err) : rc;
+}
+
+/* --- the model ------------------------------------------------------------------------------ */
+
+/* What the description may name; references of the time of making the model. */
+struct names {
+    const struct weir_table *table;
+    const struct weir_queue *queue;
+};
+
+static const struct weir_table *find_table(void *arg, struct weir_str name)
+{
+    const struct names *names = arg;
+    return names->table != NULL && weir_str_eq(names->table->name, name) ? names->table : NULL;
+}
+
+static const struct weir_queue *find_queue(void *arg, struct weir_str name)
+{
+    const struct names *names = arg;
+    return names->queue != NULL && weir_str_eq(names->queue->name, name) ? names->queue : NULL;
+}
+
+static const char *const *function_names(
+        const struct weir_functions *functions, struct weir_arena *arena, size_t *ret_count)
+{
+    const struct weir_function_model *models = weir_functions_models(functions, ret_count);
+    const char **names = weir_arena_zero(arena, *ret_count + 1, sizeof(char *));
+    for (size_t i = 0; i < *ret_count; i++) {
+        names[i] = weir_arena_str(arena, models[i].name).p;
+    }
+    return names;
+}
+
+/* What is wrong first; patterns are said in AWS's words as well. */
+static enum weir_rc say(const struct weir_diagnostics *diagnostics, struct weir_err *err)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        if (diagnostics->all[i].level == WEIR_DIAGNOSTIC_ERROR) {
+            return weir_fail(err, WEIR_E_INVALID, "%s", diagnostics->all[i].text);
+        }
+    }
+    return WEIR_OK;
+}
+
+static enum weir_rc make_model(const struct weir_mapping *mapping, struct weir_str yaml,
+        const struct weir_step_kinds *kinds, struct weir_scope *scope,
+        struct weir_pipeline_model **ret_model, struct weir_err *err)
+{
+    struct weir_arena arena;
+    const struct weir_conf *root = NULL;
+    weir_arena_init(&arena);
+    enum weir_rc rc = weir_conf_parse(&arena, yaml, scope->diagnostics, &root, err);
+    if (rc == WEIR_OK) {
+        const struct weir_conf name = {
+            .kind = WEIR_CONF_SCALAR,
+            .text = weir_mapping_pipeline(&arena, mapping->uuid),
+        };
+        struct weir_pipeline_model *model = weir_pipeline_model_create(&name, root, kinds, scope);
+        rc = say(scope->diagnostics, err);
+        if (rc == WEIR_OK) {
+            *ret_model = model;
+        } else {
+            weir_pipeline_model_destroy(model);
+        }
+    } else {
+        rc = weir_fail(err, WEIR_E_INVALID, "Invalid filter pattern definition.");
+    }
+    weir_arena_fini(&arena);
+    return rc;
+}
+
+/* What is not there now is waited for, as with pipelines of weir.yaml. */
+static void look_up(const struct weir_mappings_options *options, const struct weir_mapping *mapping,
+        struct names *names)
+{
+    struct weir_str table = table_of(mapping->stream_arn);
+    struct weir_str queue = queue_of(mapping->destination);
+    if (weir_tables_get(options->tables, table, &names->table, NULL) != WEIR_OK) {
+        names->table = NULL;
+    }
+    if (weir_queues_get(options->queues, queue, &names->queue, NULL) != WEIR_OK) {
+        names->queue = NULL;
+    }
+}
+
+enum weir_rc weir_mapping_model(const struct weir_mappings *mappings,
+        const struct weir_mapping *mapping, struct weir_pipeline_model **ret_model,
+        struct weir_err *err)
+{
+    const struct weir_mappings_options *options = &mappings->options;
+    struct weir_arena arena;
+    struct weir_buf yaml;
+    struct weir_diagnostics diagnostics;
+    struct names names = { 0 };
+    weir_arena_init(&arena);
+    weir_buf_init(&yaml, YAML_MAX_BYTES);
+    weir_diagnostics_init(&diagnostics, "mapping");
+    look_up(options, mapping, &names);
+    struct weir_scope scope = {
+        .diagnostics = &diagnostics,
+        .find_table = find_table,
+        .find_queue = find_queue,
+        .arg = &names,
+    };
+    scope.function_names = function_names(options->functions, &arena, &scope.function_count);
+    enum weir_rc rc = write_yaml(mapping, &arena, &yaml, err);
+    if (rc == WEIR_OK) {
+        rc = make_model(mapping, weir_buf_view(&yaml), options->kinds, &scope, ret_model, err);
+    }
+    weir_table_unref(names.table);
+    weir_queue_unref(names.queue);
+    weir_diagnostics_fini(&diagnostics);
+    weir_buf_fini(&yaml);
+    weir_arena_fini(&arena);
+    return rc;
+}

@@ -1,0 +1,270 @@
+// Event source mappings: what the SDKs of Lambda make, change and delete at run time.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateEventSourceMappingCommand, DeleteEventSourceMappingCommand, GetEventSourceMappingCommand,
+  LambdaClient, ListEventSourceMappingsCommand, UpdateEventSourceMappingCommand,
+} from '@aws-sdk/client-lambda';
+import { BatchWriteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { HANDLERS } from './lib/functions.mjs';
+import { attributesOf, receive, sqsOf } from './lib/queues.mjs';
+import { fails } from './lib/tables.mjs';
+import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
+
+const skip = elsewhere;
+const QUEUE = 'arn:aws:sqs:us-east-1:000000000000:failed';
+
+// A weir with a table, a queue and functions; calls(name) is what a function got so far.
+async function start({ shards = 1 } = {}) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'weir-mappings-'));
+  const file = (name) => path.join(folder, name);
+  const node = (handler) => `{ runtime: node, handler: stream.${handler}, dir: "${HANDLERS}", timeout: 5s,
+    env: { CALLS: "${file(handler)}" } }`;
+  const weir = await startWeir({ config: `
+tables:
+  orders: { key: { id: S }, stream: new_and_old_images, shards: ${shards} }
+queues:
+  failed: {}
+functions:
+  f: ${node('handler')}
+  g: ${node('reports')}
+  slow: ${node('slow')}
+` });
+  const lambda = () => weir.client(LambdaClient);
+  const { Table } = await weir.db.send(new DescribeTableCommand({ TableName: 'orders' }));
+  const EventSourceArn = Table.LatestStreamArn;
+  const get = (UUID) => lambda().send(new GetEventSourceMappingCommand({ UUID }));
+  const inState = (UUID, state) => eventually(async () => (await get(UUID)).State === state, { what: state });
+  const create = async (rest, settled = 'Enabled') => {
+    const made = await lambda().send(new CreateEventSourceMappingCommand({
+      EventSourceArn, FunctionName: 'f', StartingPosition: 'TRIM_HORIZON', ...rest }));
+    if (settled) {
+      await inState(made.UUID, settled);
+    }
+    return made;
+  };
+  const update = async (UUID, rest, settled = 'Enabled') => {
+    const answer = await lambda().send(new UpdateEventSourceMappingCommand({ UUID, ...rest }));
+    await inState(UUID, settled);
+    return answer;
+  };
+  const calls = (handler = 'handler') => (existsSync(file(handler))
+    ? readFileSync(file(handler), 'utf8').trim().split('\n').map((line) => JSON.parse(line)) : []);
+  const batches = (handler) => calls(handler).map(({ event }) => event.Records.map(
+    (record) => record.dynamodb.Keys.id.S));
+  const put = (Item) => weir.docs.send(new PutCommand({ TableName: 'orders', Item }));
+  const putMany = (items) => weir.docs.send(new BatchWriteCommand({
+    RequestItems: { orders: items.map((Item) => ({ PutRequest: { Item } })) } }));
+  const pipelines = async () => (await weir.request({ method: 'GET', path: '/v1/status' })).json.pipelines;
+  const idle = () => eventually(async () => (await pipelines()).every((p) => p.at_end), { timeout: 60_000 });
+  const letters = async () => receive(sqsOf(weir), `${weir.endpoint}/000000000000/failed`, { WaitTimeSeconds: 5 });
+  const close = async () => {
+    await weir.close();
+    rmSync(folder, { recursive: true });
+  };
+  return { weir, file, lambda, EventSourceArn, get, create, update, inState, calls, batches, put, putMany, pipelines,
+    idle, letters, close };
+}
+
+test('a mapping is created as Lambda answers it, feeds its function, and goes', { skip }, async () => {
+  const { weir, lambda, EventSourceArn, create, get, put, batches, idle, pipelines, close } = await start();
+  try {
+    await put({ id: 'before' });
+    const { $metadata, UUID, EventSourceMappingArn, LastModified, ...made } = await create({}, null);
+    assert.equal($metadata.httpStatusCode, 202);
+    assert.match(UUID, /^[0-9a-f]{8}-/);
+    assert.equal(EventSourceMappingArn, `arn:aws:lambda:us-east-1:000000000000:event-source-mapping:${UUID}`);
+    assert.ok(Math.abs(LastModified - Date.now()) < 60_000);
+    assert.deepEqual(made, {
+      EventSourceArn, FunctionArn: 'arn:aws:lambda:us-east-1:000000000000:function:f', BatchSize: 100,
+      MaximumBatchingWindowInSeconds: 0, ParallelizationFactor: 1, StartingPosition: 'TRIM_HORIZON',
+      DestinationConfig: { OnFailure: {} }, MaximumRecordAgeInSeconds: -1, BisectBatchOnFunctionError: false,
+      MaximumRetryAttempts: -1, TumblingWindowInSeconds: 0, FunctionResponseTypes: [],
+      LastProcessingResult: 'No records processed', State: 'Creating', StateTransitionReason: 'User action' });
+    await put({ id: 'after' });
+    await idle();
+    assert.deepEqual(batches().flat(), ['before', 'after']);
+    const now = await get(UUID);
+    assert.deepEqual([now.State, now.LastProcessingResult], ['Enabled', 'OK']);
+    assert.deepEqual((await pipelines()).map((p) => p.name), [`mapping-${UUID}`]);
+
+    await fails(create({}, null), 'ResourceConflictException',
+      `The event source arn (" ${EventSourceArn} ") and function (" f ") provided mapping already exists. Please `
+      + `update or delete the existing mapping with UUID ${UUID}`, 409);
+    const list = async (query) => (await lambda().send(new ListEventSourceMappingsCommand(query))).EventSourceMappings;
+    assert.deepEqual((await list({ FunctionName: 'f' })).map((m) => m.UUID), [UUID]);
+    assert.deepEqual(await list({ FunctionName: 'g' }), []);
+    assert.equal((await list({ EventSourceArn })).length, 1);
+
+    const gone = await lambda().send(new DeleteEventSourceMappingCommand({ UUID }));
+    assert.deepEqual([gone.$metadata.httpStatusCode, gone.State], [202, 'Deleting']);
+    await eventually(async () => (await pipelines()).length === 0 && (await list({})).length === 0);
+    await fails(get(UUID), 'ResourceNotFoundException', 'The resource you requested does not exist.', 404);
+    await put({ id: 'nobody' });
+    await create({}); // a new one knows nothing of where the old one was
+    await idle();
+    assert.deepEqual(batches().flat(), ['before', 'after', 'before', 'after', 'nobody']);
+    assert.ok(!weir.output.includes('level=error'));
+  } finally {
+    await close();
+  }
+});
+
+test('filters, batches, and one batch of a shard at a time, or as many as the factor says', { skip }, async () => {
+  const { create, putMany, batches, calls, idle, close } = await start();
+  try {
+    const items = Array.from({ length: 20 }, (_, i) => ({ id: `i${i}`, n: i, kind: i % 2 ? 'odd 😀' : 'even' }));
+    await putMany(items);
+    const patterns = ['{"dynamodb":{"NewImage":{"kind":{"S":["odd \\ud83d\\ude00"]}}}}',
+      '{"dynamodb":{"NewImage":{"n":{"N":["4"]}}}}'];
+    const made = await create({ BatchSize: 4,
+      FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) } });
+    assert.deepEqual(made.FilterCriteria.Filters.map((f) => f.Pattern), patterns);
+    await create({ FunctionName: 'slow', BatchSize: 2, ParallelizationFactor: 3 });
+    await idle();
+    assert.deepEqual(batches().flat().sort(), items.filter(({ n }) => n % 2 || n === 4).map(({ id }) => id).sort());
+    assert.deepEqual(batches().map((batch) => batch.length), [4, 4, 3]);
+    let running = 0;
+    let most = 0;
+    for (const { began } of calls('slow')) {
+      running += began ? 1 : -1;
+      most = Math.max(most, running);
+    }
+    assert.equal(most, 3);
+  } finally {
+    await close();
+  }
+});
+
+test('what fails: partial batches, and the envelope of what is given up', { skip }, async () => {
+  const { create, putMany, batches, idle, letters, EventSourceArn, close } = await start();
+  try {
+    await create({ FunctionName: 'g', FunctionResponseTypes: ['ReportBatchItemFailures'], MaximumRetryAttempts: 1,
+      DestinationConfig: { OnFailure: { Destination: QUEUE } } });
+    await putMany([{ id: 'a' }]);
+    await idle();
+    await putMany([{ id: 'b', poison: true }]);
+    await idle();
+    assert.deepEqual(batches('reports'), [['a'], ['b'], ['b']]);
+    const [{ Body }] = await letters();
+    const letter = JSON.parse(Body);
+    assert.equal(letter.requestContext.functionArn, 'arn:aws:lambda:us-east-1:000000000000:function:g');
+    assert.equal(letter.requestContext.condition, 'RetryAttemptsExhausted');
+    assert.equal(letter.requestContext.approximateInvokeCount, 2);
+    assert.equal(letter.DDBStreamBatchInfo.streamArn, EventSourceArn);
+    assert.equal(letter.DDBStreamBatchInfo.batchSize, 1);
+  } finally {
+    await close();
+  }
+});
+
+test('a batch that fails is halved until the record at fault is alone', { skip }, async () => {
+  const { weir, create, putMany, batches, idle, letters, close } = await start();
+  try {
+    await create({ BisectBatchOnFunctionError: true, MaximumRetryAttempts: 0, MaximumBatchingWindowInSeconds: 1,
+      DestinationConfig: { OnFailure: { Destination: QUEUE } } });
+    await putMany([{ id: 'a' }, { id: 'b', poison: true }, { id: 'c' }, { id: 'd' }]);
+    await idle();
+    assert.equal(batches()[0].length, 4);
+    assert.deepEqual((await letters()).map(({ Body }) => JSON.parse(Body).keys.id.S), ['b']);
+    const counts = await attributesOf(sqsOf(weir), `${weir.endpoint}/000000000000/failed`);
+    assert.equal(counts.ApproximateNumberOfMessages, '0');
+  } finally {
+    await close();
+  }
+});
+
+test('disabled it waits, updated it goes on where it was, and kill -9 changes nothing', { skip }, async () => {
+  const { weir, file, create, update, get, inState, put, batches, calls, idle, close } = await start();
+  try {
+    const { UUID } = await create({ Enabled: false }, 'Disabled');
+    await put({ id: 'a' });
+    const answer = await update(UUID, { Enabled: true, BatchSize: 7 });
+    assert.deepEqual([answer.$metadata.httpStatusCode, answer.State, answer.BatchSize], [202, 'Updating', 7]);
+    await idle();
+    await update(UUID, { Enabled: false }, 'Disabled');
+    await put({ id: 'b' });
+    await weir.kill();
+    await weir.restart();
+    assert.deepEqual([(await get(UUID)).State, (await get(UUID)).BatchSize], ['Disabled', 7]);
+    assert.deepEqual(batches(), [['a']]);
+    await update(UUID, { Enabled: true });
+    await idle();
+    assert.deepEqual(batches(), [['a'], ['b']]);
+    writeFileSync(`${file('handler')}.fail`, '');
+    await put({ id: 'c' });
+    await eventually(async () => (await get(UUID)).LastProcessingResult.startsWith('PROBLEM: '));
+    await update(UUID, { FunctionName: 'g', FunctionResponseTypes: ['ReportBatchItemFailures'] });
+    await idle(); // another function: the batch that failed is its first
+    assert.deepEqual(batches('reports'), [['c']]);
+    await weir.kill();
+    await weir.restart();
+    await inState(UUID, 'Enabled');
+    await put({ id: 'd' });
+    await eventually(() => calls('reports').length === 2, { what: 'd' });
+    assert.deepEqual(batches('reports'), [['c'], ['d']]);
+  } finally {
+    await close();
+  }
+});
+
+test('LATEST begins with what comes after the answer, also when weir is killed then', { skip }, async () => {
+  const { weir, create, put, batches, idle, close } = await start();
+  try {
+    await put({ id: 'old' });
+    await create({ StartingPosition: 'LATEST' }, null);
+    await put({ id: 'new' });
+    await weir.kill();
+    await weir.restart();
+    await idle();
+    assert.deepEqual([...new Set(batches().flat())], ['new']);
+  } finally {
+    await close();
+  }
+});
+
+test('what Lambda refuses, and what weir does not do, is refused by name', { skip }, async () => {
+  const { lambda, create, get, EventSourceArn, close } = await start();
+  try {
+    const refused = (rest, message) => fails(create(rest, null), 'InvalidParameterValueException', message, 400);
+    await refused({ FunctionName: 'nobody' }, 'Function does not exist');
+    await refused({ EventSourceArn: EventSourceArn.replace('orders', 'nothing') }, /^Stream not found: arn/);
+    await refused({ EventSourceArn: undefined }, 'Unrecognized event source.');
+    await refused({ StartingPosition: undefined }, /Value null at 'startingPosition'/);
+    await refused({ StartingPosition: 'AT_TIMESTAMP' }, `Unsupported starting position for arn type: ${EventSourceArn}`);
+    await refused({ FilterCriteria: { Filters: [{ Pattern: '{"dynamodb": ' }] } }, /^Invalid filter pattern definition/);
+    await refused({ MaximumRecordAgeInSeconds: 30 }, /^MaximumRecordAgeInSeconds must be -1/);
+    await refused({ BatchSize: 10_001 }, /BatchSize|batchSize/);
+    await refused({ TumblingWindowInSeconds: 60 }, /^TumblingWindowInSeconds/);
+    await refused({ Topics: ['t'] }, /^Topics/);
+    await refused({ ProvisionedPollerConfig: { MinimumPollers: 1 } }, /^ProvisionedPollerConfig/);
+    await refused({ DestinationConfig: { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:t' } } },
+      /^The destination ARN/);
+    await refused({ EventSourceArn: QUEUE }, /is a queue/);
+    await fails(get('11111111-1111-1111-1111-111111111111'), 'ResourceNotFoundException', undefined, 404);
+    assert.deepEqual((await lambda().send(new ListEventSourceMappingsCommand({}))).EventSourceMappings, []);
+  } finally {
+    await close();
+  }
+});
+
+const python = '/usr/bin/python3';
+const boto3 = spawnSync(python, ['-c', 'import boto3']).status === 0;
+
+test('boto3 creates, updates, lists and deletes one', { skip: skip || !boto3 }, async () => {
+  const { weir, EventSourceArn, close } = await start();
+  try {
+    const script = fileURLToPath(new URL('lib/boto3_mappings.py', import.meta.url));
+    const { status, stderr } = spawnSync(python, [script, weir.endpoint, EventSourceArn], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  } finally {
+    await close();
+  }
+});
