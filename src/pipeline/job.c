@@ -151,6 +151,7 @@ void weir_job_put(const struct pipeline_job *job, struct weir_txn *txn)
     put_number(builder, "given", job->given);
     weir_item_name(builder, WEIR_STR("where"));
     weir_item_s(builder, job->where);
+    put_number(builder, "rule", job->pipeline->model->generation);
     put_number(builder, "stage", job->place.stage);
     weir_item_name(builder, WEIR_STR("key"));
     weir_item_b(builder, weir_buf_view(&job->place.key));
@@ -203,8 +204,10 @@ static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, st
     job->to.seq = number_in(item, "to");
     job->given = number_in(item, "given");
     job->where = weir_str(weir_strndup(where.p, where.n), where.n);
-    job->place.stage = (size_t)number_in(item, "stage");
-    weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));
+    if (!rebuild || number_in(item, "rule") == pipeline->model->generation) {
+        job->place.stage = (size_t)number_in(item, "stage");
+        weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));
+    } /* else what it has made is of an earlier rule: from the beginning */
     set_place(&job->at, &job->place);
     pipeline->job = job;
     return weir_replay_compile(job, err);

@@ -130,6 +130,22 @@ test('a changed rule is shown, and a rebuild survives kills while writes go on',
   assert.deepEqual({ job, rebuild_needed, errors }, { job: undefined, rebuild_needed: undefined, errors: 0 });
 });
 
+test('a rebuild whose rule changes on the way begins again', { skip }, async () => {
+  await startWith('c');
+  await done('rebuild', 'view');
+  await eventually(async () => {
+    const { job } = await pipeline('view');
+    return !job || job.progress > 0.25; // some of it is written down
+  }, { what: 'half of the scan' });
+  assert.ok((await pipeline('view')).job, 'the rebuild is under way');
+  await weir.kill();
+  await writeFile(weir.configFile, config('d'));
+  await weir.start();
+  await settled();
+  await assertView('d');
+  assert.equal((await pipeline('view')).rebuild_needed, undefined);
+});
+
 test('records are replayed into one pipeline', { skip }, async () => {
   await settled('seen');
   const { records } = await pipeline('view');
