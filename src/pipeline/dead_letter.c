@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/hash.h"
 #include "outbox/http.h"
 #include "pipeline/pipeline_int.h"
@@ -320,6 +321,7 @@ static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct
     enum weir_rc rc = lane->pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE
                               ? take_item(lane, queued, &gone, err)
                               : take_message(lane, queued, err);
+    weir_crash_point("redrive.settled");
     if (rc == WEIR_OK && gone) {
         weir_queued_drop(queued);
         rc = weir_fail(err, WEIR_E_CONFLICT, "a dead letter is gone");

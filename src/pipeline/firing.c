@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/deferred_int.h"
@@ -104,6 +105,7 @@ static void outcome_posted(struct weir_post *post)
         deferred->settled = txn->time;
         deferred->settled_end = weir_log_end(weir_store_log(pipeline->all->store));
     } else if (rc == WEIR_OK) {
+        weir_crash_point("deferred.closed");
         deferred->stale = true;
         if (deferred->closing_from.ms < deferred->closed_from.ms) {
             deferred->closed_from = deferred->closing_from;
@@ -248,6 +250,7 @@ static enum weir_rc close_due(
     }
     deferred->closing_from = closing.from;
     submit(deferred, closing.txn);
+    weir_crash_point("deferred.closing");
     return WEIR_OK;
 }
 
@@ -365,6 +368,7 @@ static void give_to_lane(struct deferred *deferred, const struct source *source,
     weir_lane_give(lane, queued);
     weir_lane_consider(lane);
     weir_counter_add(deferred->runs, 1);
+    weir_crash_point("deferred.fired");
 }
 
 struct giving {
@@ -431,6 +435,7 @@ static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct
     struct weir_txn *txn = lane->batch.txn;
     (void)err;
     weir_txn_delete(txn, WEIR_SPACE_DEFERRED, weir_arena_str(&txn->arena, fired->name));
+    weir_crash_point("deferred.settled");
     return WEIR_OK;
 }
 

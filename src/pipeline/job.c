@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
@@ -170,6 +171,7 @@ static void put_generation(const struct pipeline *pipeline, struct weir_txn *txn
 
 static void written(struct weir_txn *txn)
 {
+    weir_crash_point("job.place_written");
     weir_txn_destroy(txn); /* if it failed, a restart begins a little earlier */
 }
 
@@ -263,6 +265,7 @@ static void settle(struct pipeline_job *job)
         weir_replay_settled(job, txn);
     }
     weir_store_submit(job->pipeline->all->store, txn);
+    weir_crash_point("job.settled");
     job->began = false;
     job->burst_records = 0;
     job->burst_bytes = 0;
@@ -283,6 +286,7 @@ static void delete_entries(struct pipeline_job *job, bool done)
         weir_gaps_made_up_for(pipeline);
     }
     weir_store_submit(pipeline->all->store, txn);
+    weir_crash_point("job.ended");
 }
 
 static void end(struct pipeline_job *job)
@@ -384,6 +388,7 @@ void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn)
     txn->done = written;
     pipeline->job = job;
     weir_store_submit(pipeline->all->store, txn);
+    weir_crash_point("job.began");
     weir_logline(WEIR_LOG_INFO, job->kind == JOB_REBUILD ? "pipeline.rebuilds" : "pipeline.replays",
             "pipeline", pipeline->model->name.p, NULL);
     weir_pipeline_wake(pipeline);

@@ -1,4 +1,5 @@
 /* What comes of a batch: its transaction, and what happens when it cannot be made. */
+#include "base/crash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/deferred_int.h"
@@ -118,6 +119,7 @@ void weir_lane_submit(struct weir_lane *lane)
     lane->batch.txn->done = transaction_done;
     lane->batch.txn->arg = lane;
     weir_store_submit(lane->pipeline->all->store, lane->batch.txn);
+    weir_crash_point("lane.submitted");
 }
 
 /* --- outcomes ------------------------------------------------------------------------------ */
@@ -198,6 +200,7 @@ static void committed(struct weir_lane *lane)
     uint64_t now = weir_clock_monotonic_ns(weir_loop_clock(pipeline->all->loop));
     weir_histogram_add(pipeline->duration, (now - lane->began_ns) / 1000);
     lane->position = lane->committing;
+    weir_crash_point("lane.committed");
     bool cut = lane->cut != NULL;
     struct weir_err cut_err = lane->cut_err;
     goes_on(lane);

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/hash.h"
 #include "base/logline.h"
 #include "base/mem.h"
@@ -281,11 +282,13 @@ void weir_quarantine_settle(struct weir_lane *lane, const struct queued *queued)
     const struct held *held = find(source, queued->key);
     if (queued->parked && queued->origin == NULL) {
         weir_txn_put(txn, WEIR_SPACE_PARKED, key, encode(&txn->arena, queued));
+        weir_crash_point("quarantine.parked");
     } else if (queued->parked) {
         return; /* it stays where it is */
     } else if (holds_others(queued)) {
         if (lane->pipeline->model->quarantine) {
             weir_txn_put(txn, WEIR_SPACE_PARKED, key, WEIR_STR(""));
+            weir_crash_point("quarantine.holds");
         }
     } else if (held != NULL && held->awaits.seq == queued->record.pos.seq) {
         weir_txn_delete(txn, WEIR_SPACE_PARKED, key);
@@ -298,6 +301,7 @@ static void go_on(struct held *held);
 static void release(struct held *held)
 {
     held->awaits.seq = 0;
+    weir_crash_point("quarantine.released");
     count_entries(held, -1);
     if (held->entries == 0) {
         let_go(held);
@@ -339,6 +343,7 @@ static enum weir_rc parked_settle(
     (void)err;
     if (!stays(lane->pipeline, queued)) {
         weir_txn_delete(lane->batch.txn, WEIR_SPACE_PARKED, queued->token);
+        weir_crash_point("quarantine.unparked");
     }
     return WEIR_OK;
 }
@@ -377,6 +382,7 @@ static void give(struct held *held, struct weir_str key, struct weir_str value)
     queued->of_origin = source;
     weir_lane_give(lane, queued);
     held->given++;
+    weir_crash_point("quarantine.given");
 }
 
 /* Hand the item's next parked records to its lane. */
@@ -437,6 +443,7 @@ void weir_quarantine_skipped(struct pipeline *pipeline, const struct weir_txn *t
             next = held->next;
             if (held->skipping == txn) {
                 held->skipping = NULL;
+                weir_crash_point("quarantine.skipped");
                 if (committed) {
                     release(held);
                 }

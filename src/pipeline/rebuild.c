@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
@@ -261,6 +262,7 @@ static bool feed_stage(struct pipeline_job *job, uint64_t deadline_ns)
         weir_job_cancel(job);
     } else if (!have) {
         job->at.stage++;
+        weir_crash_point("rebuild.stage_given");
         weir_buf_reset(&job->at.key);
     }
     return in_time;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
@@ -92,6 +93,7 @@ void weir_replay_settled(struct pipeline_job *job, struct weir_txn *txn)
         weir_position_replace(txn, WEIR_SPACE_REPLAY, replay->shard, replay->skip);
     }
     weir_store_hold_move(job->pipeline->all->store, &job->hold, held);
+    weir_crash_point("replay.settled");
 }
 
 void weir_replay_ended(struct pipeline_job *job, struct weir_txn *txn)

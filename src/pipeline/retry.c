@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/logline.h"
 #include "pipeline/pipeline_int.h"
 
@@ -49,6 +50,7 @@ static void put_entry(struct weir_lane *lane, struct weir_txn *txn, uint64_t pau
 
 static void entry_written(struct weir_txn *txn)
 {
+    weir_crash_point("retry.kept");
     weir_txn_destroy(txn); /* if it failed, a restart only tries more often */
 }
 
@@ -167,6 +169,7 @@ static void try_again(struct weir_lane *lane, const struct weir_err *err)
     store_attempts(lane, pause);
     weir_lane_forget(lane);
     weir_lane_wait(lane, LANE_PAUSED, err, pause);
+    weir_crash_point("retry.paused");
 }
 
 /* The first half of the records; the one at fault is among them, or in the other half. */
@@ -176,6 +179,7 @@ static void bisect(struct weir_lane *lane, const struct weir_err *err)
     lane->attempts.suspects = lane->done_count;
     lane->attempts.failed = 0;
     store_attempts(lane, 0);
+    weir_crash_point("retry.bisected");
     weir_lane_forget(lane);
     weir_lane_run_again(lane);
 }
@@ -196,6 +200,7 @@ static void give_up(struct weir_lane *lane, size_t count, const struct weir_err 
         }
     }
     lane->attempts.given_up = count;
+    weir_crash_point("retry.given_up");
     weir_lane_forget(lane);
     weir_lane_run_again(lane);
 }
@@ -210,6 +215,7 @@ void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *rea
     bool halve = !alone && retry->bisect != WEIR_BISECT_NEVER;
     bool at_once = halve && (attempts->suspects > 0 || retry->bisect == WEIR_BISECT_FIRST);
     attempts->failed++;
+    weir_crash_point("retry.failed");
     if (!at_once && attempts->failed <= retry->retries) {
         try_again(lane, &err);
     } else if (halve) {

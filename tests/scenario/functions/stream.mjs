@@ -38,3 +38,18 @@ export async function slow(event) {
   note({ ended: Date.now() });
   return null;
 }
+
+const failedBefore = new Set();
+
+// Fails with poison, and the first time that it sees a flaky record; or says which ones failed.
+export async function unsteady({ Records }) {
+  const images = Records.map(imageOf);
+  note({ ids: images.map(({ id }) => id.S), at: Date.now() });
+  const flaky = images.filter(({ id, flaky: is }) => is && !failedBefore.has(id.S));
+  flaky.forEach(({ id }) => failedBefore.add(id.S));
+  if (flaky.length || images.some(({ poison }) => poison?.S === 'throws')) {
+    throw new RangeError('this is poison');
+  }
+  const failed = Records.filter((r) => imageOf(r).poison);
+  return { batchItemFailures: failed.map((r) => ({ itemIdentifier: r.dynamodb.SequenceNumber })) };
+}

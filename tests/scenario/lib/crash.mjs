@@ -2,105 +2,29 @@
 // when it is back, whenever it died. Acknowledged is there; what was on its way is there wholly or
 // not at all; what pipelines and queues make of it is neither lost nor doubled.
 //
-// A World is three kinds of work with what is known of each:
+// A World is kinds of work with what is known of each:
 //   Items     writes to a few items; their stream, the dashboard made of it, its dead letters
 //   Jobs      a pipeline whose letters are processed again under a mended weir.yaml
 //   Messages  a queue with a dead-letter queue, and a FIFO queue
+// and those of crash_pipelines.mjs: Calls, Orders, Stock.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageBatchCommand, DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
-import { DeleteCommand, DynamoDBDocumentClient, PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, PutCommand, QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import {
   canonical, DASHBOARD, dashboardKey, differences, Fold, SOURCE, sourceKey, valid,
 } from '../../../examples/dashboard-projection/rules.mjs';
+import { LIMIT_MS, Life, Stream } from './crash_life.mjs';
+import { CALLS, Calls, ORDERS, Orders, STOCK, Stock } from './crash_pipelines.mjs';
 import { attributesOf, receive, sqsOf } from './queues.mjs';
-import { allItems, iteratorOf, recordsFrom, seeded, shardsOf } from './tables.mjs';
+import { allItems, seeded } from './tables.mjs';
 import { eventually, ROOT, Weir } from './weir.mjs';
 
-const LIMIT_MS = 60_000; // until a weir that is back has caught up
-
-// --- one life of the process ------------------------------------------------------------
-
-// The process under load: `writes` are to be acknowledged, then `end` is called, once. Work goes on
-// until `over` or until a request finds the connection broken.
-class Life {
-  constructor(weir, writes, end) {
-    this.weir = weir;
-    this.left = writes;
-    this.end = end;
-    this.over = false;
-    this.died = false;
-    this.docs = DynamoDBDocumentClient.from(weir.client(DynamoDBClient));
-    this.sqs = sqsOf(weir);
-  }
-
-  acknowledged() {
-    this.left--;
-    if (this.left === 0) {
-      this.end(this);
-    }
-  }
-
-  url(queue) {
-    return queueUrl(this.weir, queue);
-  }
-
-  // The answer, or undefined when the process died: what was asked may or may not have happened.
-  async send(client, command) {
-    try {
-      return await client.send(command);
-    } catch (error) {
-      if (error.$metadata?.httpStatusCode) {
-        throw error; // an answer that is no success: nothing here may fail so
-      }
-      this.over = true;
-      this.died = true;
-      return undefined;
-    }
-  }
-}
-
 const queueUrl = (weir, queue) => `${weir.endpoint}/000000000000/${queue}`;
-
-// Reads a stream on from where it stopped the last time.
-class Stream {
-  constructor(table) {
-    this.table = table;
-    this.positions = new Map(); // shard -> sequence number of the last record seen
-    this.eventIds = new Set();
-  }
-
-  async arn(weir) {
-    const { Table } = await weir.db.send(new DescribeTableCommand({ TableName: this.table }));
-    return Table.LatestStreamArn;
-  }
-
-  // New records, in order within a shard; each is seen once.
-  async readOn(weir) {
-    const arn = await this.arn(weir);
-    const all = [];
-    for (const { ShardId } of await shardsOf(weir.streams, arn)) {
-      const last = this.positions.get(ShardId);
-      const iterator = last ? await iteratorOf(weir.streams, arn, ShardId, 'AFTER_SEQUENCE_NUMBER', last)
-        : await iteratorOf(weir.streams, arn, ShardId, 'TRIM_HORIZON');
-      for (const record of await recordsFrom(weir.streams, iterator)) {
-        const number = record.dynamodb.SequenceNumber;
-        const before = this.positions.get(ShardId);
-        assert.ok(before === undefined || BigInt(number) > BigInt(before), 'sequence numbers go on after a crash');
-        this.positions.set(ShardId, number);
-        assert.ok(!this.eventIds.has(record.eventID), `record ${record.eventID} twice`);
-        this.eventIds.add(record.eventID);
-        all.push(record);
-      }
-    }
-    return all;
-  }
-}
 
 // Take all that a queue has to give now, each message once; whether it is empty then.
 async function drain(sqs, QueueUrl, take) {
@@ -500,7 +424,10 @@ export class World {
     this.items = new Items(this.random);
     this.jobs = new Jobs(this.random);
     this.messages = new Messages(this.random);
-    this.parts = [this.items, this.jobs, this.messages];
+    this.calls = new Calls(this.random);
+    this.orders = new Orders(this.random);
+    this.stock = new Stock(this.random);
+    this.parts = [this.items, this.jobs, this.messages, this.calls, this.orders, this.stock];
     this.mended = false;
     this.weir = new Weir({ config: this.config() });
   }
@@ -513,10 +440,10 @@ export class World {
   config() {
     return `${readFileSync(path.join(ROOT, 'examples/dashboard-projection/weir.yaml'), 'utf8')
       .replace(/window: \w+/, 'window: 0s')
-      .replace('tables:\n', `tables:\n${JOBS.tables}`)
+      .replace('tables:\n', `tables:\n${JOBS.tables}${CALLS.tables}${ORDERS.tables}${STOCK.tables}`)
       .replace('queues:', `queues:${QUEUES}`)
-      .replace('pipelines:\n', `pipelines:\n${JOBS.pipelines(this.mended)}`)}
-server: { memory: 16MiB }
+      .replace('pipelines:\n', `pipelines:\n${JOBS.pipelines(this.mended)}${CALLS.pipelines}${ORDERS.pipelines(this.mended)}${STOCK.pipelines(this.mended)}`)}
+${this.calls.functions()}server: { memory: 16MiB }
 `;
   }
 
@@ -553,7 +480,7 @@ server: { memory: 16MiB }
   async check(what) {
     try {
       for (const part of this.parts) {
-        await part.check(this.weir);
+        await part.check(this.weir, this.mended);
       }
     } catch (error) {
       error.message = `${what}, data in ${this.weir.data}: ${error.message}`;
@@ -566,12 +493,14 @@ server: { memory: 16MiB }
     await this.start(true);
     await this.check(what);
     await this.jobs.finish(this.weir);
+    await this.orders.finish(this.weir);
     await this.weir.close();
+    this.calls.close();
   }
 
   summary() {
     return `${this.items.records} records, ${this.items.fold.dashboard().size} dashboard items, `
       + `${this.jobs.ordinal} jobs, ${this.jobs.redriven} letters redriven, ${this.messages.ordinal} messages, `
-      + `${this.messages.moved} of them moved`;
+      + `${this.messages.moved} of them moved, ${this.calls.summary()}, ${this.orders.summary()}, ${this.stock.summary()}`;
   }
 }
