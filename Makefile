@@ -10,7 +10,7 @@ CHECKED := -Doptimization=1 -Ddebug=true -Db_ndebug=false
 
 # How long test-full lets each fuzzer run, and how many crashes it provokes.
 FUZZ_SECONDS := 60
-CRASH_RUNS := 200
+CRASH_RUNS := 500
 
 .PHONY: help setup build demo test test-full bench lint fmt check-fmt checks install clean
 

@@ -16,6 +16,7 @@ const STATUS = 86; // WEIR_CRASH_STATUS
 const FIRST_PASSES = process.env.WEIR_CRASH_RUNS ? [1, 2, 3] : [1];
 const LATE_PASS = 20; // in the middle of work, where groups hold several transactions
 const WRITES = 400; // within so many every point is passed often enough; some 3 MiB of log
+const MORE_WRITES = 2000; // for what only some of the work passes
 const EARLIER_WRITES = 1000; // so that reading the log takes more than one batch
 const SEED = 11;
 
@@ -27,6 +28,8 @@ const ONCE = /^(folder|ballast|recover|retire|stop)\.|^log\.(rolled|footer_writt
 const AFTERWARDS = /^(recover|retire|redrive|quarantine)\./;
 // Passed only in work on letters, which are no letters before what failed has been tried again.
 const WITH_LETTERS = /^(redrive|quarantine)\./;
+// Passed by some of the work only.
+const SELDOM = /^(retry|quarantine|redrive|job|rebuild|replay|deferred)\./;
 // Passed again and again.
 const OFTEN = /^commit\.|^log\.(written|synced)$/;
 
@@ -58,7 +61,7 @@ async function die(world, point, pass) {
   if (!await startArmed(world, point, pass)) {
     return;
   }
-  const died = await world.load(WRITES, (life) => {
+  const died = await world.load(SELDOM.test(point) ? MORE_WRITES : WRITES, (life) => {
     life.over = true;
   });
   if (point.startsWith('stop.')) {

@@ -178,7 +178,7 @@ ${mended ? '' : '      - require: ["!has(new.bad)"]\n'}      - { id: made, put: 
 };
 
 const ORDER_KEYS = 6;
-const WRITES_BETWEEN = 3; // redrives, skips, rebuilds
+const WRITES_BETWEEN = 4; // redrives, skips, rebuilds
 
 export class Orders {
   constructor(random) {
@@ -216,7 +216,7 @@ export class Orders {
     while (!life.over) {
       const key = this.keys[Math.floor(this.random() * ORDER_KEYS)];
       const n = ++key.n;
-      const bad = this.random() < 0.1;
+      const bad = this.random() < 0.25;
       key.there.push(n);
       if (!await life.send(life.docs, new PutCommand({ TableName: 'orders', Item: { id: key.id, n, ...(bad && { bad }) } }))) {
         return;
@@ -341,7 +341,7 @@ export class Stock {
 
   async beginJob(life) {
     const from = new Date(Date.now() - REPLAYED_MS).toISOString();
-    const answer = await life.admin(this.random() < 0.5
+    const answer = await life.admin(this.writes % (2 * WRITES_BETWEEN) === 0
       ? `/v1/rebuild?pipeline=stock-view${this.random() < 0.5 ? '&prune=true' : ''}`
       : `/v1/replay?pipeline=stock-copies&from=${from}`);
     if (answer) {
