@@ -164,7 +164,7 @@ static void write_text(struct weir_buf *out, const struct weir_pipeline_model *m
 {
     struct weir_str table = record->source->table;
     weir_buf_printf(out, "%.*s, table %.*s: %s of ", WEIR_STR_ARG(model->name),
-            WEIR_STR_ARG(model->tables[0]), weir_event_name(record->event));
+            WEIR_STR_ARG(weir_pipeline_model_source(model)), weir_event_name(record->event));
     weir_ddbjson_write_plain_item(out, record->keys);
     weir_buf_byte(out, '\n');
     if (table.n > 0 && !weir_pipeline_model_reads(model, table)) {
@@ -188,7 +188,7 @@ static void write_json(struct weir_buf *out, const struct weir_pipeline_model *m
     weir_buf_z(out, "{\"pipeline\":");
     weir_json_write_string(out, model->name);
     weir_buf_z(out, ",\"table\":");
-    weir_json_write_string(out, model->tables[0]);
+    weir_json_write_string(out, weir_pipeline_model_source(model));
     weir_buf_printf(out, ",\"event\":\"%s\",\"keys\":", weir_event_name(record->event));
     weir_ddbjson_write_plain_item(out, record->keys);
     if (model->filter != NULL) {

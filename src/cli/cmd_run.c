@@ -66,7 +66,7 @@ static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_er
         struct weir_pipeline_model *model = config->pipelines[i];
         if (weir_str_eq(model->name, run->pipeline)) {
             found = true;
-            run->source = weir_arena_str(&run->names, model->tables[0]);
+            run->source = weir_arena_str(&run->names, weir_pipeline_model_source(model));
             run->tap = run->taps ? weir_tap_create(model, run->form) : NULL;
             config->pipelines[0] = model;
             continue;

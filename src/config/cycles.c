@@ -59,8 +59,8 @@ static void check_pipeline(const struct weir_config_reader *reader,
             weir_conf_warn(reader->diagnostics, at,
                     "pipeline '%.*s' reads table '%.*s' and writes to '%.*s', which leads back to "
                     "it: unless the filters stop it, a record goes round %d times and then fails",
-                    WEIR_STR_ARG(model->name), WEIR_STR_ARG(model->tables[0]), WEIR_STR_ARG(target),
-                    WEIR_PIPELINE_HOPS_MAX);
+                    WEIR_STR_ARG(model->name), WEIR_STR_ARG(weir_pipeline_model_source(model)),
+                    WEIR_STR_ARG(target), WEIR_PIPELINE_HOPS_MAX);
             return;
         }
     }

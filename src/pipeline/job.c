@@ -372,6 +372,11 @@ enum weir_rc weir_job_may_begin(struct weir_pipelines *pipelines, struct weir_st
                 "a %s of pipeline '%.*s' is under way; `weir status` shows it, --cancel ends it",
                 kind_name(pipeline->job->kind), WEIR_STR_ARG(name));
     }
+    if (pipeline->model->queue.n > 0) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "pipeline '%.*s' reads a queue, which keeps nothing that it could process again",
+                WEIR_STR_ARG(name));
+    }
     if (!sources_are_there(pipeline)) {
         return weir_fail(err, WEIR_E_INVALID, "pipeline '%.*s' waits for a table that it reads",
                 WEIR_STR_ARG(name));

@@ -21,7 +21,7 @@ static void add_list(struct lag *lag, const struct queued_list *list)
     lag->waiting += list->count;
     const struct queued *queued = list->first;
     for (size_t i = 0; i < list->count; i++, queued = queued->next) {
-        if (queued->origin != NULL) {
+        if (queued->origin != NULL && queued->origin != &weir_origin_message) {
             continue;
         }
         lag->behind.least++;
@@ -42,8 +42,23 @@ static void add_lane(struct lag *lag, const struct weir_lane *lane)
     }
 }
 
+/* Messages that wait in the queue, not those that somebody else has in hand. */
+static void add_queue(struct lag *lag, const struct source *source)
+{
+    uint64_t messages = 0;
+    int64_t oldest_ms = INT64_MAX;
+    weir_intake_numbers(source, &messages, &oldest_ms);
+    lag->behind.least += messages;
+    lag->behind.most += messages;
+    lag->oldest_ms = oldest_ms < lag->oldest_ms ? oldest_ms : lag->oldest_ms;
+}
+
 static void add_shard(struct lag *lag, const struct shard *shard)
 {
+    if (shard->source->of_queue) {
+        add_queue(lag, shard->source);
+        return;
+    }
     struct weir_log_count unread;
     weir_log_reader_behind(shard->reader, &unread);
     lag->behind.least += unread.least;

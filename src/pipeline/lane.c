@@ -90,7 +90,7 @@ void weir_lane_fini(struct weir_lane *lane)
 
 struct weir_pos weir_lane_reached(const struct weir_lane *lane)
 {
-    if (lane->waiting.count > 0 || lane->taken.count > 0) {
+    if (lane->waiting.count > 0 || lane->taken.count > 0 || lane->shard->source->of_queue) {
         return lane->position;
     }
     struct weir_pos read = weir_log_reader_pos(lane->shard->reader);
@@ -112,7 +112,7 @@ static bool batch_is_due(struct weir_lane *lane)
     }
     /* What the window is for has been waited for already when it does not come from the stream. */
     if (model->window_ms == 0 || lane->waiting.count >= model->batch ||
-            lane->waiting.first->origin != NULL) {
+            (lane->waiting.first->origin != NULL && !lane->shard->source->of_queue)) {
         return true;
     }
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
@@ -128,7 +128,7 @@ static void queue_lane(struct weir_lane *lane)
 {
     struct pipeline *pipeline = lane->pipeline;
     if (is_closing(lane)) {
-        return; /* its records are read again at the next start */
+        return; /* its records are read again at the next start, its messages received again */
     }
     lane->phase = LANE_QUEUED;
     lane->next_queued = NULL;

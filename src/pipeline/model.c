@@ -8,9 +8,12 @@
 
 enum { RULE_MAX_BYTES = 16 * 1024 * 1024 };
 
+enum { QUEUE_BATCH = 10 }; /* of a source that is a queue and does not say */
+
 /* What `source:` may say. */
 struct source_options {
     struct weir_str table;
+    struct weir_str queue;
     const struct weir_conf *tables;
     struct weir_str start;
     uint64_t batch;
@@ -25,7 +28,9 @@ static const struct weir_option source_options[] = {
             offsetof(struct source_options, table), 0, 0 },
     { "tables", "", "several of them, as a list", WEIR_OPTION_NODE,
             offsetof(struct source_options, tables), 0, 0 },
-    { "batch", "100", "records a batch holds at most", WEIR_OPTION_INTEGER,
+    { "queue", "", "the queue whose messages are received, instead of tables", WEIR_OPTION_STRING,
+            offsetof(struct source_options, queue), 0, 0 },
+    { "batch", "100", "records a batch holds at most; of a queue 10", WEIR_OPTION_INTEGER,
             offsetof(struct source_options, batch), 1, WEIR_PIPELINE_BATCH_MAX },
     { "window", "0s", "how long a batch waits to become full", WEIR_OPTION_DURATION,
             offsetof(struct source_options, window_ms), 0, 300 * 1000 },
@@ -66,7 +71,8 @@ static void check_tables(struct weir_pipeline_model *model, const struct weir_co
     bool is_list = list != NULL && list->kind == WEIR_CONF_LIST && list->count > 0;
     if ((options->table.p != NULL) == (list != NULL) || (list != NULL && !is_list)) {
         weir_conf_error(scope->diagnostics, list != NULL ? list : node,
-                "source needs either `table`, a name, or `tables`, a list of names");
+                "source needs either `table`, a name, `tables`, a list of names, or `queue`, a "
+                "name");
         return;
     }
     model->tables =
@@ -123,6 +129,30 @@ static void check_start(struct weir_pipeline_model *model, const struct weir_con
     }
 }
 
+struct weir_str weir_pipeline_model_source(const struct weir_pipeline_model *model)
+{
+    return model->queue.n > 0 ? model->queue : model->tables[0];
+}
+
+static void check_queue(struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct source_options *options, struct weir_scope *scope)
+{
+    const struct weir_conf *at = weir_conf_get(node, "queue");
+    if (options->table.p != NULL || options->tables != NULL) {
+        weir_conf_error(scope->diagnostics, at, "a source is either a queue or tables, not both");
+    }
+    if (options->start.n > 0) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "start"),
+                "start is for tables: a queue keeps what is not processed, and nothing else");
+    }
+    model->queue = weir_arena_str(&model->arena, options->queue);
+    if (weir_conf_get(node, "batch") == NULL) {
+        model->batch = QUEUE_BATCH;
+    }
+    scope->of_queue = true;
+    weir_scope_queue(scope, at, options->queue);
+}
+
 static void check_source(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
@@ -138,7 +168,9 @@ static void check_source(
                 "`stream` is of one table: name it with `table`");
     }
     check_start(model, node, options.start, scope);
-    if (node->kind == WEIR_CONF_MAP) {
+    if (options.queue.n > 0) {
+        check_queue(model, node, &options, scope);
+    } else if (node->kind == WEIR_CONF_MAP) {
         check_tables(model, node, &options, scope);
     }
 }
@@ -332,7 +364,9 @@ struct retry_options {
 
 static const struct weir_option retry_options[] = {
     { "retries", "",
-            "attempts after the first one, or 'unlimited'; 3, and unlimited without on_failure",
+            "attempts after the first one, or 'unlimited'; 3, unlimited without on_failure, of a "
+            "queue "
+            "0",
             WEIR_OPTION_NODE, offsetof(struct retry_options, retries), 0, 0 },
     { "backoff", "", "the pause before each retry, as a list; or the first one, 1s, which doubles",
             WEIR_OPTION_NODE, offsetof(struct retry_options, backoff), 0, 0 },
@@ -394,14 +428,16 @@ static void check_bisect(struct weir_retry *retry, struct weir_str bisect,
     }
 }
 
-/* Without a place for what is given up, nothing is given up. */
+/* Without a place for what is given up, nothing is given up; a queue has its messages still. */
 static void check_retry(
         struct weir_pipeline_model *model, const struct weir_conf *node, struct weir_scope *scope)
 {
     struct weir_retry *retry = &model->retry;
     struct retry_options options = { 0 };
     *retry = (struct weir_retry){
-        .retries = model->dead_letters.n > 0 ? 3 : UINT64_MAX,
+        .retries = model->queue.n > 0          ? 0
+                   : model->dead_letters.n > 0 ? 3
+                                               : UINT64_MAX,
         .backoff = { .pauses_ms = { 1000 }, .count = 1, .max_ms = 60 * 1000 },
         .bisect = WEIR_BISECT_LAST,
     };
@@ -552,11 +588,58 @@ static void check_quarantine(struct weir_pipeline_model *model, struct weir_str 
     }
 }
 
+/* What is for records of tables only. */
+static void check_of_queue(const struct weir_pipeline_model *model, const struct weir_conf *node,
+        const struct weir_conf *steps, const struct weir_scope *scope)
+{
+    static const struct {
+        const char *name;
+        const char *why;
+    } refused[] = {
+        { "filter", "a filter is for records of tables: say what messages are meant with `when`" },
+        { "on_failure",
+                "on_failure is for records of tables: a message that fails stays in its queue, and "
+                "goes where the queue's `dead_letters` says" },
+        { "quarantine",
+                "quarantine is for records of tables: a FIFO queue holds the later messages of a "
+                "group back by itself" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(refused); i++) {
+        const struct weir_conf *at = weir_conf_get(node, refused[i].name);
+        if (at != NULL) {
+            weir_conf_error(scope->diagnostics, at, "%s", refused[i].why);
+        }
+    }
+    if (model->retry.max_age_ms > 0) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(node, "retry"),
+                "max_age is for records of tables: the queue's `retention` is that of messages");
+    }
+    for (size_t i = 0; i < model->step_count; i++) {
+        const struct weir_step_ops *ops = model->steps[i]->ops;
+        if (ops->view || ops->defers) {
+            weir_conf_error(scope->diagnostics, steps,
+                    "the step %s is for records of tables, not for a queue's messages", ops->name);
+        }
+    }
+}
+
+/* Only one kind of source gives each name its value. */
+static void end_names(struct weir_scope *scope)
+{
+    size_t first = scope->of_queue ? WEIR_SLOT_NEW : WEIR_SLOT_MESSAGE;
+    size_t end = scope->of_queue ? WEIR_SLOT_MESSAGE : WEIR_SLOT_MESSAGE + 1;
+    for (size_t i = first; i < end; i++) {
+        scope->ended[i] = scope->of_queue ? scope->names[i] : NULL;
+        scope->names[i] = "";
+    }
+}
+
 static void init_scope(struct weir_scope *scope, struct weir_arena *arena)
 {
-    static const char *const names[] = { "new", "old", "keys", "event", "item" };
+    static const char *const names[] = { "new", "old", "keys", "event", "message", "item" };
     scope->arena = arena;
     scope->fan_outs = 0;
+    scope->of_queue = false;
     memset(scope->ended, 0, sizeof(scope->ended));
     for (scope->count = 0; scope->count < WEIR_SLOT_FIRST_FREE; scope->count++) {
         scope->names[scope->count] = names[scope->count];
@@ -578,6 +661,7 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     if (options.source != NULL) {
         check_source(model, options.source, scope);
     }
+    end_names(scope);
     if (options.filter != NULL) {
         check_filter(model, options.filter, scope);
     }
@@ -593,6 +677,9 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
         check_steps(model, options.steps, kinds, scope);
     }
     check_views(model, options.source, scope);
+    if (model->queue.n > 0) {
+        check_of_queue(model, node, options.steps, scope);
+    }
     model->generation =
             hash_node(hash_node(hash_node(0, options.filter), options.when), options.steps);
     model->slot_count = scope->count;

@@ -22,7 +22,7 @@ static void transaction_done(struct weir_txn *txn)
 /* The position to commit: past the last record that is through, or past all that was read. */
 static struct weir_pos position_after(const struct weir_lane *lane)
 {
-    if (lane->next == NULL && lane->waiting.count == 0) {
+    if (lane->next == NULL && lane->waiting.count == 0 && !lane->shard->source->of_queue) {
         return weir_log_reader_pos(lane->shard->reader);
     }
     struct weir_pos position = lane->position;

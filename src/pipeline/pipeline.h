@@ -28,6 +28,10 @@
  * retries: the record goes to the dead letters in the transaction that goes on without it. How
  * often a batch was tried outlives a restart.
  *
+ * Instead of tables a pipeline may have a queue as its source: its messages, received a batch at a
+ * time, are records without images. A message is deleted by the transaction that it is processed
+ * in; one that fails is left in the queue, which shows it again after its visibility time-out.
+ *
  * `now` in expressions is the commit time of the record, also when it is run again.
  * Everything here belongs to the loop's thread; weir_pipelines_* are called there.
  */
@@ -92,7 +96,8 @@ struct weir_pipeline_model {
     struct weir_str name;
     struct weir_str *tables; /* the sources */
     size_t table_count;
-    uint64_t batch; /* records */
+    struct weir_str queue; /* the source instead of tables; empty: none */
+    uint64_t batch;        /* records */
     uint64_t window_ms;
     uint64_t concurrency;   /* batches in flight */
     uint64_t per_shard;     /* not 0: instead of concurrency, batches in flight of each shard */
@@ -129,6 +134,9 @@ void weir_pipeline_model_destroy(struct weir_pipeline_model *model);
 
 /* Whether a table is one of the pipeline's sources. */
 bool weir_pipeline_model_reads(const struct weir_pipeline_model *model, struct weir_str table);
+
+/* The name of the pipeline's source: its queue, or its first table. Borrowed from the model. */
+struct weir_str weir_pipeline_model_source(const struct weir_pipeline_model *model);
 
 struct weir_pipelines;
 

@@ -13,6 +13,7 @@
 struct pipeline;
 struct source;
 struct shard;
+struct intake;
 struct queued;
 struct weir_filter_group;
 struct deferral;
@@ -229,10 +230,12 @@ struct shard {
     bool at_end;
 };
 
-/* One of the tables that a pipeline reads. */
+/* One of the tables that a pipeline reads, or its queue. */
 struct source {
     struct pipeline *pipeline;
     struct weir_str name;
+    bool of_queue;         /* one shard without a reader and without positions; see intake.c */
+    struct intake *intake; /* of a queue that is there; NULL: it is not, or a table is read */
     const struct weir_table *table; /* NULL: it, or its stream, does not exist now */
     struct weir_err why;            /* no table */
     bool is_new;                    /* while it is attached: it was never read before */
@@ -475,6 +478,34 @@ void weir_quarantine_skipped(struct pipeline *pipeline, const struct weir_txn *t
 void weir_quarantine_numbers(
         const struct pipeline *pipeline, size_t *ret_items, size_t *ret_records);
 
+/* --- intake.c: messages of a queue as records ----------------------------------------------- */
+
+/* A record that is a message; its token is the receipt. */
+extern const struct weir_origin weir_origin_message;
+
+/* Attach to the queue, if it is there; a queue that is missing is no error. Detach: with no lanes
+ * left. */
+void weir_intake_attach(struct source *source);
+void weir_intake_detach(struct source *source);
+/* Whether the queue is still there, not purged since; its definition is brought up to date. */
+bool weir_intake_is_current(struct source *source);
+/* Receive, while the lanes have room. */
+void weir_intake_go_on(struct source *source);
+/* Receive nothing more. */
+void weir_intake_stop(struct source *source);
+/* Whether messages are on their way that cannot be called back. */
+bool weir_intake_is_receiving(const struct source *source);
+/* Messages that nobody has received, and when the oldest was sent; nothing: INT64_MAX. */
+void weir_intake_numbers(
+        const struct source *source, uint64_t *ret_messages, int64_t *ret_oldest_ms);
+/* What `message` is in expressions; borrows from the record. */
+struct weir_expr_value weir_queued_message(const struct queued *queued, struct weir_arena *arena);
+/*
+ * FIFO: leave out messages behind one of their group that stays in the queue. True: some of them
+ * were through the steps, so run the batch again.
+ */
+bool weir_intake_mark(struct weir_lane *lane);
+
 /* filter.c: let a source's filter be matched together with others of its table. */
 void weir_filter_join(struct source *source);
 /* Whether the record passes the filter. */
@@ -570,6 +601,15 @@ bool weir_attempts_ends_before(const struct weir_lane *lane, const struct queued
 uint64_t weir_attempts_taken(struct weir_lane *lane);
 
 /* source.c */
+/* Whether there is what the source reads. */
+static inline bool weir_source_is_there(const struct source *source)
+{
+    return source->table != NULL || source->intake != NULL;
+}
+/* Make the lanes of a shard whose source and number are set. Errors: WEIR_E_IO. */
+WEIR_MUST_CHECK enum weir_rc weir_source_make_lanes(struct shard *shard, struct weir_err *err);
+/* Say once why the source is not there. */
+void weir_source_wait(struct source *source, const struct weir_err *why);
 void weir_source_init(struct source *source, struct pipeline *pipeline, struct weir_str name);
 /* Find the table, read positions, make shards and lanes. Errors: WEIR_E_IO; a table that is
  * missing is none. */
@@ -594,6 +634,8 @@ void weir_pipeline_destroy(struct pipeline *pipeline);
 void weir_pipeline_schedule(struct pipeline *pipeline);
 /* Read what has come, and see what deferred runs it makes due. */
 void weir_pipeline_read_on(struct pipeline *pipeline);
+/* Something that a stop waits for has ended. */
+void weir_pipelines_check_stopped(struct weir_pipelines *pipelines);
 /* A lane has committed or blocked: room for reading, positions to let go of. */
 void weir_lane_moved(struct weir_lane *lane);
 /* Something of a source has changed. Any thread. */

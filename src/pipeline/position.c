@@ -1,6 +1,7 @@
 /*
  * How far each lane has come: with its streams, and with a replay. An entry's key is the pipeline's
- * name, a zero byte, the table's name, a zero byte, the shard and the lane's range of key slots;
+ * name, a zero byte, the table's name (or queue: and a queue's, whose position says nothing but
+ * which transaction was the lane's last), a zero byte, the shard and the lane's range of key slots;
  * its value is a position. A different number of lanes only means different ranges: what a slot has
  * reached is the furthest entry over it.
  */
@@ -14,11 +15,14 @@ static struct weir_str position_key(struct weir_arena *arena, const struct sourc
         uint32_t shard, uint32_t first_slot, uint32_t slot_count)
 {
     struct weir_str pipeline = source->pipeline->model->name;
-    size_t names = pipeline.n + source->name.n + 2;
+    struct weir_str name =
+            source->of_queue ? weir_arena_printf(arena, "queue:%.*s", WEIR_STR_ARG(source->name))
+                             : source->name;
+    size_t names = pipeline.n + name.n + 2;
     char *key = weir_arena_alloc(arena, names + TAIL_BYTES);
     memcpy(key, pipeline.p, pipeline.n);
     key[pipeline.n] = '\0';
-    memcpy(key + pipeline.n + 1, source->name.p, source->name.n);
+    memcpy(key + pipeline.n + 1, name.p, name.n);
     char *at = key + names - 1;
     at[0] = '\0';
     at[1] = (char)(shard >> 8);

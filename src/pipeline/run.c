@@ -247,6 +247,10 @@ static struct weir_event first_event(struct weir_lane *lane, struct queued *queu
     size_t count = lane->pipeline->model->slot_count;
     event.slots = weir_arena_zero(&lane->arena, count, sizeof(*event.slots));
     const struct weir_record *record = &queued->record;
+    if (queued->origin == &weir_origin_message) {
+        event.slots[WEIR_SLOT_MESSAGE] = weir_queued_message(queued, &lane->arena);
+        return event;
+    }
     if (record->new_image.n > 0) {
         event.slots[WEIR_SLOT_NEW] = weir_expr_item(record->new_image);
     }
@@ -407,7 +411,7 @@ void weir_lane_run(struct weir_lane *lane)
     if (lane->cut != NULL && lane->done_count == 0) {
         struct weir_err err = lane->cut_err;
         weir_lane_attempt_failed(lane, &err);
-    } else if (weir_quarantine_mark(lane) || lane->rerun) {
+    } else if (weir_quarantine_mark(lane) || weir_intake_mark(lane) || lane->rerun) {
         weir_lane_rewind(lane); /* without the records that failed, which are marked */
         weir_loop_defer(loop, &lane->run_post);
     } else {

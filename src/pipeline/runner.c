@@ -13,8 +13,6 @@ enum {
 
 static const uint64_t yield_after_ns = 500 * 1000;
 
-static void check_stopped(struct weir_pipelines *pipelines);
-
 /* --- places for batches ------------------------------------------------------------- */
 
 void weir_pipeline_schedule(struct pipeline *pipeline)
@@ -92,7 +90,7 @@ static void pump_posted(struct weir_post *post)
     pipeline->pumping = false;
     weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
-        check_stopped(pipeline->all);
+        weir_pipelines_check_stopped(pipeline->all);
     } else {
         weir_pipeline_check_left(pipeline);
     }
@@ -121,7 +119,7 @@ void weir_lane_moved(struct weir_lane *lane)
     weir_source_move_hold(source);
     weir_pipeline_read_on(pipeline);
     if (pipeline->all->stopping) {
-        check_stopped(pipeline->all);
+        weir_pipelines_check_stopped(pipeline->all);
     } else if (pipeline->leaving) {
         weir_pipeline_check_left(pipeline);
     } else if (source->leaving && source->in_flight == 0) {
@@ -291,19 +289,21 @@ enum weir_rc weir_pipelines_add(
     pipeline->deferred = weir_deferred_create(pipeline);
     weir_quarantine_create(pipeline);
     pipeline->claims = weir_claims_create();
-    pipeline->source_count = model->table_count;
-    pipeline->sources = weir_alloc_zero(model->table_count, sizeof(*pipeline->sources));
+    bool of_queue = model->queue.n > 0;
+    pipeline->source_count = of_queue ? 1 : model->table_count;
+    pipeline->sources = weir_alloc_zero(pipeline->source_count, sizeof(*pipeline->sources));
     pipeline->next = pipelines->first;
     pipelines->first = pipeline;
     enum weir_rc rc = WEIR_OK;
-    for (size_t i = 0; i < model->table_count; i++) {
-        weir_source_init(&pipeline->sources[i], pipeline, model->tables[i]);
+    for (size_t i = 0; i < pipeline->source_count; i++) {
+        weir_source_init(
+                &pipeline->sources[i], pipeline, of_queue ? model->queue : model->tables[i]);
     }
     rc = weir_gaps_load(pipeline, err);
     if (rc == WEIR_OK) {
         rc = weir_job_load(pipeline, err);
     }
-    for (size_t i = 0; rc == WEIR_OK && i < model->table_count; i++) {
+    for (size_t i = 0; rc == WEIR_OK && i < pipeline->source_count; i++) {
         rc = weir_source_attach(&pipeline->sources[i], err);
     }
     return rc;
@@ -384,10 +384,19 @@ static void write_final_positions(struct weir_pipelines *pipelines)
     weir_store_submit(pipelines->store, txn);
 }
 
-static void check_stopped(struct weir_pipelines *pipelines)
+static bool is_receiving(const struct pipeline *pipeline)
+{
+    bool any = false;
+    for (size_t i = 0; i < pipeline->source_count; i++) {
+        any = any || weir_intake_is_receiving(&pipeline->sources[i]);
+    }
+    return any;
+}
+
+void weir_pipelines_check_stopped(struct weir_pipelines *pipelines)
 {
     for (const struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
-        if (p->in_flight > 0 || p->pumping || p->stopped) {
+        if (p->in_flight > 0 || p->pumping || p->stopped || is_receiving(p)) {
             return;
         }
     }
@@ -407,7 +416,7 @@ static void patience_over(struct weir_loop_timer *timer)
             }
         }
     }
-    check_stopped(pipelines);
+    weir_pipelines_check_stopped(pipelines);
 }
 
 void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void *arg), void *arg)
@@ -419,11 +428,12 @@ void weir_pipelines_stop(struct weir_pipelines *pipelines, void (*stopped)(void 
         p->queue = NULL; /* batches that have not begun are read again at the next start */
         p->queue_last = &p->queue;
         for (size_t i = 0; i < p->source_count; i++) {
+            weir_intake_stop(&p->sources[i]);
             if (p->sources[i].watch.space != 0) {
                 weir_store_unwatch(pipelines->store, &p->sources[i].watch);
             }
         }
     }
     weir_loop_timer_start(&pipelines->stop_timer, STOP_PATIENCE_MS);
-    check_stopped(pipelines);
+    weir_pipelines_check_stopped(pipelines);
 }

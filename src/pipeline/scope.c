@@ -115,6 +115,13 @@ static void complain(
         snprintf(unknown, sizeof(unknown), "unknown variable '%s'",
                 scope->ended[i] != NULL ? scope->ended[i] : "");
         if (scope->ended[i] != NULL && strncmp(err->msg, unknown, strlen(unknown)) == 0) {
+            if (i < WEIR_SLOT_MESSAGE) {
+                weir_conf_error_in(scope->diagnostics, node, err->pos,
+                        "'%s' is not known here: the source is a queue, and its events are "
+                        "`message`, with body, json, id, group, sent, receives and attributes",
+                        scope->ended[i]);
+                return;
+            }
             weir_conf_error_in(scope->diagnostics, node, err->pos,
                     "'%s' is not known here: behind a debounce, and behind a cooldown with "
                     "`trailing`, there is the record only (new, old, keys, event)",

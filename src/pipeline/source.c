@@ -133,6 +133,10 @@ static bool read_shard(struct shard *shard, uint64_t deadline_ns)
 bool weir_source_read(struct source *source, uint64_t deadline_ns)
 {
     bool finished = true;
+    if (source->of_queue) {
+        weir_intake_go_on(source);
+        return true;
+    }
     for (size_t i = 0; i < source->shard_count && !source->leaving; i++) {
         struct shard *shard = &source->shards[i];
         finished = read_shard(shard, deadline_ns) && finished;
@@ -164,7 +168,7 @@ void weir_source_move_hold(struct source *source)
 
 void weir_source_check_log(struct source *source)
 {
-    for (size_t i = 0; i < source->shard_count && !source->leaving; i++) {
+    for (size_t i = 0; i < source->shard_count && source->table != NULL && !source->leaving; i++) {
         struct weir_err err;
         if (weir_log_reader_check(source->shards[i].reader, &err) == WEIR_E_TRIMMED) {
             weir_gap_found(&source->shards[i]);
@@ -183,6 +187,7 @@ void weir_source_init(struct source *source, struct pipeline *pipeline, struct w
 {
     source->pipeline = pipeline;
     source->name = name;
+    source->of_queue = pipeline->model->queue.n > 0;
     source->watch.wake = source_changed;
     weir_filter_join(source);
 }
@@ -227,7 +232,7 @@ static struct weir_pos least_slot(const struct weir_pos *slots, size_t first, si
 }
 
 /* Each lane has the slots whose records hand_to_lane gives to it. */
-static enum weir_rc make_lanes(struct shard *shard, struct weir_err *err)
+enum weir_rc weir_source_make_lanes(struct shard *shard, struct weir_err *err)
 {
     enum weir_rc rc = WEIR_OK;
     shard->lane_count = lanes_of_shard(shard->source);
@@ -237,7 +242,7 @@ static enum weir_rc make_lanes(struct shard *shard, struct weir_err *err)
         size_t end = ((i + 1) * WEIR_PIPELINE_SLOTS + shard->lane_count - 1) / shard->lane_count;
         weir_lane_init(&shard->lanes[i], shard, (uint32_t)first, (uint32_t)(end - first),
                 least_slot(shard->skip, first, end - first));
-        if (rc == WEIR_OK) {
+        if (rc == WEIR_OK && !shard->source->of_queue) {
             rc = weir_attempts_load(&shard->lanes[i], err);
         }
     }
@@ -267,7 +272,7 @@ static enum weir_rc attach_shard(struct shard *shard, struct weir_txn *txn, stru
     };
     shard->reader = weir_log_reader_create(weir_store_log(source->pipeline->all->store), filter,
             least_slot(shard->skip, 0, WEIR_PIPELINE_SLOTS));
-    return make_lanes(shard, err);
+    return weir_source_make_lanes(shard, err);
 }
 
 /* Lanes that waited for what its lanes had in hand go on; all lanes are still there. */
@@ -291,6 +296,7 @@ void weir_source_detach(struct source *source)
         }
         weir_free(shard->lanes);
     }
+    weir_intake_detach(source);
     weir_job_source_gone(source->pipeline);
     weir_free(WEIR_TAKE(source->shards));
     source->shard_count = 0;
@@ -306,7 +312,7 @@ void weir_source_detach(struct source *source)
     source->leaving = false;
 }
 
-static void wait_for_table(struct source *source, const struct weir_err *why)
+void weir_source_wait(struct source *source, const struct weir_err *why)
 {
     bool news = source->why.code == WEIR_OK;
     source->why = *why;
@@ -371,9 +377,13 @@ static enum weir_rc make_shards(struct source *source, struct weir_err *err)
 
 enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
 {
+    if (source->of_queue) {
+        weir_intake_attach(source);
+        return WEIR_OK;
+    }
     enum weir_rc rc = find_table(source, err);
     if (rc == WEIR_E_NOT_FOUND) {
-        wait_for_table(source, err);
+        weir_source_wait(source, err);
         return WEIR_OK;
     }
     if (rc == WEIR_OK) {
@@ -400,8 +410,11 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
 
 /* --- the catalogue ---------------------------------------------------------------------------- */
 
-static bool table_is_current(const struct source *source)
+static bool is_current(struct source *source)
 {
+    if (source->of_queue) {
+        return weir_intake_is_current(source);
+    }
     const struct weir_table *now = NULL;
     struct weir_tables *tables = source->pipeline->all->tables;
     if (weir_tables_get(tables, source->name, &now, NULL) != WEIR_OK) {
@@ -417,6 +430,7 @@ static void leave(struct source *source)
 {
     struct pipeline *pipeline = source->pipeline;
     source->leaving = true;
+    weir_intake_stop(source);
     struct weir_lane **at = &pipeline->queue;
     while (*at != NULL) {
         if ((*at)->shard->source == source) {
@@ -438,14 +452,14 @@ static void leave(struct source *source)
 
 void weir_source_look_again(struct source *source)
 {
-    if (source->table != NULL && !source->leaving && !table_is_current(source)) {
+    if (weir_source_is_there(source) && !source->leaving && !is_current(source)) {
         leave(source);
     }
     if (source->leaving && source->in_flight == 0) {
         weir_source_detach(source);
     }
     struct weir_err err;
-    if (source->table == NULL && weir_source_attach(source, &err) != WEIR_OK) {
-        wait_for_table(source, &err);
+    if (!weir_source_is_there(source) && weir_source_attach(source, &err) != WEIR_OK) {
+        weir_source_wait(source, &err);
     }
 }

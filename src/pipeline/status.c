@@ -4,11 +4,12 @@
 #include "value/json.h"
 
 /* Whether everything that was committed so far has been read. */
-static bool is_at_end(const struct pipeline *pipeline)
+static bool is_at_end(const struct pipeline *pipeline, const struct lag *lag)
 {
     WEIR_EACH_LANE(pipeline, lane)
     {
-        if (!lane->shard->at_end) {
+        bool of_queue = lane->shard->source->of_queue;
+        if (of_queue ? lag->behind.most > 0 : !lane->shard->at_end) {
             return false;
         }
     }
@@ -18,7 +19,7 @@ static bool is_at_end(const struct pipeline *pipeline)
 static const struct source *missing_source(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->source_count; i++) {
-        if (pipeline->sources[i].table == NULL) {
+        if (!weir_source_is_there(&pipeline->sources[i])) {
             return &pipeline->sources[i];
         }
     }
@@ -133,7 +134,8 @@ static void write_lag(const struct pipeline *pipeline, const struct lag *lag, st
             "\"records_behind_least\":%llu,\"at_end\":%s",
             (unsigned long long)lag->waiting, (long long)weir_lag_age(pipeline, lag),
             (unsigned long long)lag->behind.most, (unsigned long long)lag->behind.least,
-            is_at_end(pipeline) && lag->waiting == 0 && pipeline->job == NULL ? "true" : "false");
+            is_at_end(pipeline, lag) && lag->waiting == 0 && pipeline->job == NULL ? "true"
+                                                                                   : "false");
 }
 
 /* Items whose records wait for a failed one. */
@@ -186,7 +188,7 @@ static void write_counts(const struct pipeline *pipeline, struct weir_buf *buf)
 static void write_sources(const struct weir_pipeline_model *model, struct weir_buf *buf)
 {
     weir_buf_z(buf, ",\"source\":");
-    weir_json_write_string(buf, model->tables[0]);
+    weir_json_write_string(buf, weir_pipeline_model_source(model));
     for (size_t i = 0; model->table_count > 1 && i < model->table_count; i++) {
         weir_buf_z(buf, i == 0 ? ",\"sources\":[" : ",");
         weir_json_write_string(buf, model->tables[i]);

@@ -40,8 +40,9 @@ enum weir_slot {
     WEIR_SLOT_NEW,
     WEIR_SLOT_OLD,
     WEIR_SLOT_KEYS,
-    WEIR_SLOT_EVENT, /* "INSERT", "MODIFY", "REMOVE" */
-    WEIR_SLOT_ITEM,  /* what `map` made */
+    WEIR_SLOT_EVENT,   /* "INSERT", "MODIFY", "REMOVE" */
+    WEIR_SLOT_MESSAGE, /* of a pipeline with a queue as its source, which has none of the above */
+    WEIR_SLOT_ITEM,    /* what `map` made */
     WEIR_SLOT_FIRST_FREE,
     WEIR_SLOTS_MAX = 64,
 };
@@ -53,6 +54,7 @@ struct weir_scope {
     uint64_t depends[WEIR_SLOTS_MAX]; /* bit i: the slot's value is made from slot i */
     size_t count;
     const char *ended[WEIR_SLOTS_MAX]; /* names that are not there any more; NULL: it is */
+    bool of_queue;                     /* events are messages */
     uint64_t fan_outs; /* bit i: slot i is an element of an `each`: its step multiplies events */
     /* A table by name, from the configuration or the catalogue; NULL when none is known. */
     const struct weir_table *(*find_table)(void *arg, struct weir_str name);
@@ -311,6 +313,16 @@ uint64_t weir_lane_generation(const struct weir_lane *lane);
 
 /* Whether the record, a REMOVE, says that nothing may stay of its item, whatever on_remove says. */
 bool weir_lane_is_pruning(const struct weir_lane *lane, struct weir_event event);
+
+/* Append the event's record as Lambda hands it to functions; of a queue, its message. */
+void weir_lane_write_record(
+        const struct weir_lane *lane, struct weir_event event, struct weir_buf *buf);
+
+/* Whether the events are messages of a queue. */
+bool weir_lane_is_of_queue(const struct weir_lane *lane);
+
+/* The id of the event's message. */
+struct weir_str weir_lane_message_id(const struct weir_lane *lane, struct weir_event event);
 
 /* The encoded key of the record's source item. */
 struct weir_str weir_lane_record_key(struct weir_lane *lane, struct weir_event event);

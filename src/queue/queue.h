@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/metrics.h"
@@ -219,6 +220,14 @@ size_t weir_message_bytes(const struct weir_message *message);
  * escaped.
  */
 struct weir_str weir_message_json(struct weir_arena *arena, struct weir_str json);
+
+/*
+ * Append a received message as Lambda's event source mappings hand it to functions: an element of
+ * an SQS event's Records.
+ * arn, region  of its queue
+ */
+void weir_message_write_event(struct weir_buf *buf, const struct weir_message *message,
+        struct weir_str arn, struct weir_str region);
 
 /* Whether SQS takes a name for an attribute: letters, digits, '_', '-' and inner periods. */
 bool weir_message_attribute_name_fits(struct weir_str name);

@@ -76,7 +76,8 @@ struct work {
 
 /* The records of the events, each once, as many as an event may hold. Returns the first left out.
  */
-static size_t write_records(const struct weir_events *in, struct weir_buf *buf)
+static size_t write_records(
+        const struct weir_lane *lane, const struct weir_events *in, struct weir_buf *buf)
 {
     size_t i = 0;
     weir_buf_z(buf, "{\"Records\":[");
@@ -86,7 +87,7 @@ static size_t write_records(const struct weir_events *in, struct weir_buf *buf)
         }
         size_t before = buf->n;
         weir_buf_z(buf, i > 0 ? "," : "");
-        weir_record_write(buf, in->all[i].record, WEIR_RECORD_LAMBDA);
+        weir_lane_write_record(lane, in->all[i], buf);
         if (i > 0 && buf->n + 2 > WEIR_FUNCTION_PAYLOAD_MAX) {
             buf->n = before;
             break;
@@ -143,7 +144,7 @@ static bool ask(const struct invoke_step *step, struct work *work, const struct 
     bool any = work->first < in->count;
     work->after = work->first + 1;
     if (any && step->payload == NULL) {
-        work->after = write_records(in, &buf);
+        work->after = write_records(lane, in, &buf);
     }
     if (any) {
         work->invocation = (struct weir_invocation){
@@ -182,9 +183,18 @@ static void cancel(struct weir_step *base, struct weir_lane *lane)
 /* --- what is answered --------------------------------------------------------------------------
  */
 
-/* The event of a sequence number; in->count: there is none. */
-static size_t find_event(const struct weir_events *in, struct weir_str sequence)
+/* The event of a sequence number, or of a message id; in->count: there is none. */
+static size_t find_event(
+        const struct weir_lane *lane, const struct weir_events *in, struct weir_str sequence)
 {
+    size_t message = 0;
+    while (weir_lane_is_of_queue(lane) && message < in->count &&
+            !weir_str_eq(weir_lane_message_id(lane, in->all[message]), sequence)) {
+        message++;
+    }
+    if (weir_lane_is_of_queue(lane)) {
+        return message;
+    }
     struct weir_pos pos;
     if (weir_sequence_parse(sequence, &pos, NULL) != WEIR_OK) {
         return in->count;
@@ -196,12 +206,27 @@ static size_t find_event(const struct weir_events *in, struct weir_str sequence)
     return i;
 }
 
+/* Messages stay in their queue one by one: fail those that the answer names, which is checked. */
+static void fail_messages(const struct invoke_step *step, struct weir_lane *lane,
+        const struct weir_events *in, const struct weir_expr_value *answer)
+{
+    struct weir_err err;
+    struct weir_expr_value failures = weir_expr_get(answer, WEIR_STR("batchItemFailures"));
+    weir_fail(&err, WEIR_E_IO, "function %.*s says that the message failed",
+            WEIR_STR_ARG(step->function));
+    for (size_t i = 0; i < weir_expr_count(&failures); i++) {
+        struct weir_expr_value failure = weir_expr_at(&failures, i);
+        struct weir_expr_value id = weir_expr_get(&failure, WEIR_STR("itemIdentifier"));
+        weir_lane_fail(lane, in->all[find_event(lane, in, id.as.str)], &err);
+    }
+}
+
 /*
  * The first event that the answer says failed; in->count: none did. An answer that names a record
  * which is not of the batch, or none where it should, fails the whole batch, as with Lambda.
  */
-static enum weir_rc first_failed(const struct weir_events *in, const struct weir_expr_value *answer,
-        size_t *ret_first, struct weir_err *err)
+static enum weir_rc first_failed(struct weir_lane *lane, const struct weir_events *in,
+        const struct weir_expr_value *answer, size_t *ret_first, struct weir_err *err)
 {
     struct weir_expr_value failures = weir_expr_get(answer, WEIR_STR("batchItemFailures"));
     *ret_first = in->count;
@@ -214,10 +239,11 @@ static enum weir_rc first_failed(const struct weir_events *in, const struct weir
     for (size_t i = 0; i < weir_expr_count(&failures); i++) {
         struct weir_expr_value failure = weir_expr_at(&failures, i);
         struct weir_expr_value id = weir_expr_get(&failure, WEIR_STR("itemIdentifier"));
-        size_t found = id.kind == WEIR_EXPR_STRING ? find_event(in, id.as.str) : in->count;
+        size_t found = id.kind == WEIR_EXPR_STRING ? find_event(lane, in, id.as.str) : in->count;
         if (found == in->count) {
             return weir_fail(err, WEIR_E_INVALID,
-                    "batchItemFailures[%zu].itemIdentifier is no sequence number of the batch", i);
+                    "batchItemFailures[%zu].itemIdentifier is no %s of the batch", i,
+                    weir_lane_is_of_queue(lane) ? "message id" : "sequence number");
         }
         *ret_first = found < *ret_first ? found : *ret_first;
     }
@@ -255,10 +281,14 @@ static enum weir_rc take_answer(const struct invoke_step *step, struct work *wor
     size_t failed = in->count;
     enum weir_rc rc = read_answer(step, work, &answer, err);
     if (rc == WEIR_OK && step->report_failures) {
-        rc = first_failed(in, &answer, &failed, err);
+        rc = first_failed(work->lane, in, &answer, &failed, err);
     }
     if (rc != WEIR_OK) {
         return rc;
+    }
+    if (failed < in->count && weir_lane_is_of_queue(work->lane)) {
+        fail_messages(step, work->lane, in, &answer);
+        failed = in->count;
     }
     size_t end = failed < work->after ? failed : work->after;
     size_t first = step->has_result && end > work->first ? end - 1 : work->first;

@@ -277,7 +277,7 @@ static enum weir_rc make_body(const struct send_step *step, struct weir_lane *la
     if (step->body == NULL) {
         struct weir_buf buf;
         weir_buf_init(&buf, 2 * WEIR_QUEUE_MESSAGE_MAX_BYTES);
-        weir_record_write(&buf, event.record, WEIR_RECORD_LAMBDA);
+        weir_lane_write_record(lane, event, &buf);
         return take_json(lane, &buf, ret_body, err);
     }
     enum weir_rc rc = shape_text(lane, step->body, frame, ret_body, err);
