@@ -299,6 +299,11 @@ static enum weir_cli_exit explain_in(const struct weir_cli_call *call,
             weir_cli_read_text("the record", call->arguments[1], arena, &text) != WEIR_CLI_DONE) {
         return WEIR_CLI_USAGE;
     }
+    if (model->queue.n > 0) {
+        weir_cli_fail("pipeline '%.*s' reads a queue: it gets no records of tables",
+                WEIR_STR_ARG(model->name));
+        return WEIR_CLI_USAGE;
+    }
     if (weir_cli_read_record(text, arena, &record, &err) == WEIR_OK) {
         return explain(call, model, &record, arena);
     }

@@ -66,6 +66,11 @@ static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_er
         struct weir_pipeline_model *model = config->pipelines[i];
         if (weir_str_eq(model->name, run->pipeline)) {
             found = true;
+            if (model->queue.n > 0) {
+                return weir_fail(err, WEIR_E_UNSUPPORTED,
+                        "pipeline '%.*s' reads a queue: records of tables cannot be run through it",
+                        WEIR_STR_ARG(model->name));
+            }
             run->source = weir_arena_str(&run->names, weir_pipeline_model_source(model));
             run->tap = run->taps ? weir_tap_create(model, run->form) : NULL;
             config->pipelines[0] = model;

@@ -599,7 +599,7 @@ static void check_of_queue(const struct weir_pipeline_model *model, const struct
         { "filter", "a filter is for records of tables: say what messages are meant with `when`" },
         { "on_failure",
                 "on_failure is for records of tables: a message that fails stays in its queue, and "
-                "goes where the queue's `dead_letters` says" },
+                "goes where the queue's `redrive` says" },
         { "quarantine",
                 "quarantine is for records of tables: a FIFO queue holds the later messages of a "
                 "group back by itself" },

@@ -53,3 +53,10 @@ export async function unsteady({ Records }) {
   const failed = Records.filter((r) => imageOf(r).poison);
   return { batchItemFailures: failed.map((r) => ({ itemIdentifier: r.dynamodb.SequenceNumber })) };
 }
+
+// Of a queue: says which messages failed.
+export async function messages(event) {
+  note({ event });
+  const failed = event.Records.filter(({ body }) => body === 'poison');
+  return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+}

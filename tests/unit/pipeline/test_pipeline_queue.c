@@ -113,6 +113,56 @@ static void a_queue_may_come_go_and_come_again(void **state)
     assert_string_equal(bodies(b, "out"), "a\nb\n");
 }
 
+/* The first thing that is wrong with a pipeline. */
+static const char *complaint(struct bench *b, const char *yaml)
+{
+    struct weir_diagnostics diagnostics;
+    struct weir_err err = { 0 };
+    const struct weir_conf *root = NULL;
+    weir_diagnostics_init(&diagnostics, "work");
+    must(weir_conf_parse(&arena, weir_str_z(yaml), &diagnostics, &root, &err), &err);
+    struct weir_conf name = { .kind = WEIR_CONF_SCALAR, .text = WEIR_STR("work") };
+    struct weir_scope scope = {
+        .diagnostics = &diagnostics,
+        .find_table = find_table,
+        .find_queue = find_queue,
+        .arg = b,
+    };
+    weir_pipeline_model_destroy(
+            weir_pipeline_model_create(&name, root, weir_step_kinds_all(), &scope));
+    assert_true(diagnostics.errors > 0);
+    const char *text = weir_arena_str(&arena, weir_str_z(diagnostics.all[0].text)).p;
+    weir_diagnostics_fini(&diagnostics);
+    return text;
+}
+
+static void what_is_for_tables_is_refused(void **state)
+{
+    struct bench *b = *state;
+    const struct {
+        const char *yaml;
+        const char *why;
+    } cases[] = {
+        { "source: { queue: in, table: t }\nsteps: [log: x]\n", "either a queue or tables" },
+        { "source: { queue: in, start: latest }\nsteps: [log: x]\n", "start is for tables" },
+        { "source: { queue: in }\nfilter: { eventName: [INSERT] }\nsteps: [log: x]\n",
+                "a filter is for records of tables" },
+        { "source: { queue: in }\non_failure: { queue: in }\nsteps: [log: x]\n",
+                "on_failure is for records of tables" },
+        { "source: { queue: in }\nretry: { max_age: 1m }\nsteps: [log: x]\n",
+                "max_age is for records of tables" },
+        { "source: { queue: in }\nwhen: new.n > 1\nsteps: [log: x]\n",
+                "'new' is not known here: the source is a queue" },
+    };
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    for (size_t i = 0; i < WEIR_COUNT(cases); i++) {
+        const char *text = complaint(b, cases[i].yaml);
+        if (strstr(text, cases[i].why) == NULL) {
+            fail_msg("%s: %s", cases[i].yaml, text);
+        }
+    }
+}
+
 #define STEPPED(test) cmocka_unit_test_setup_teardown(test, set_up_stepped, tear_down_bench)
 
 int main(void)
@@ -124,6 +174,7 @@ int main(void)
         STEPPED(a_message_that_fails_comes_back_until_the_queue_has_enough),
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(a_queue_may_come_go_and_come_again),
+        STEPPED(what_is_for_tables_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
