@@ -339,7 +339,7 @@ static void received(struct weir_receive *receive)
 {
     struct arrival *arrival = receive->arg;
     struct intake *intake = arrival->intake;
-    struct weir_pipelines *all = intake != NULL ? intake->source->pipeline->all : NULL;
+    struct pipeline *pipeline = intake != NULL ? intake->source->pipeline : NULL;
     for (size_t i = 0; intake != NULL && i < receive->count; i++) {
         give(arrival, &receive->messages[i]);
     }
@@ -362,8 +362,10 @@ static void received(struct weir_receive *receive)
     }
     weir_receive_fini(receive);
     free_arrival(arrival);
-    if (all != NULL && all->stopping) {
-        weir_pipelines_check_stopped(all);
+    if (pipeline != NULL && pipeline->all->stopping) {
+        weir_pipelines_check_stopped(pipeline->all);
+    } else if (pipeline != NULL) {
+        weir_pipeline_check_left(pipeline);
     }
 }
 

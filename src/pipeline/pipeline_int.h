@@ -634,6 +634,8 @@ void weir_pipeline_destroy(struct pipeline *pipeline);
 void weir_pipeline_schedule(struct pipeline *pipeline);
 /* Read what has come, and see what deferred runs it makes due. */
 void weir_pipeline_read_on(struct pipeline *pipeline);
+/* Whether messages are on their way to it that cannot be called back. */
+bool weir_pipeline_is_receiving(const struct pipeline *pipeline);
 /* Something that a stop waits for has ended. */
 void weir_pipelines_check_stopped(struct weir_pipelines *pipelines);
 /* A lane has committed or blocked: room for reading, positions to let go of. */

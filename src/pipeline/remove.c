@@ -68,7 +68,8 @@ void weir_pipeline_check_left(struct pipeline *pipeline)
 {
     if (!pipeline->leaving || pipeline->left || pipeline->all->stopping ||
             pipeline->in_flight > 0 || pipeline->pumping || pipeline->deferred->txn != NULL ||
-            pipeline->letters_leaving > 0 || weir_gaps_are_busy(pipeline)) {
+            pipeline->letters_leaving > 0 || weir_gaps_are_busy(pipeline) ||
+            weir_pipeline_is_receiving(pipeline)) {
         return;
     }
     pipeline->left = true;
@@ -99,6 +100,7 @@ enum weir_rc weir_pipelines_remove(struct weir_pipelines *pipelines, struct weir
     pipeline->queue_last = &pipeline->queue;
     for (size_t i = 0; i < pipeline->source_count; i++) {
         pipeline->sources[i].leaving = true;
+        weir_intake_stop(&pipeline->sources[i]);
     }
     weir_pipeline_check_left(pipeline);
     return WEIR_OK;

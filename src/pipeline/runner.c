@@ -384,7 +384,7 @@ static void write_final_positions(struct weir_pipelines *pipelines)
     weir_store_submit(pipelines->store, txn);
 }
 
-static bool is_receiving(const struct pipeline *pipeline)
+bool weir_pipeline_is_receiving(const struct pipeline *pipeline)
 {
     bool any = false;
     for (size_t i = 0; i < pipeline->source_count; i++) {
@@ -396,7 +396,7 @@ static bool is_receiving(const struct pipeline *pipeline)
 void weir_pipelines_check_stopped(struct weir_pipelines *pipelines)
 {
     for (const struct pipeline *p = pipelines->first; p != NULL; p = p->next) {
-        if (p->in_flight > 0 || p->pumping || p->stopped || is_receiving(p)) {
+        if (p->in_flight > 0 || p->pumping || p->stopped || weir_pipeline_is_receiving(p)) {
             return;
         }
     }
