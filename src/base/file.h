@@ -79,7 +79,7 @@ struct weir_fs *weir_fs_system(void);
 struct weir_fs *weir_fs_memory_create(void);
 
 /* A copy of a file system in memory, with all its files as they are now. */
-struct weir_fs *weir_fs_memory_copy(struct weir_fs *fs);
+struct weir_fs *weir_fs_memory_copy(struct weir_fs *base);
 
 /* Destroy a created file system; its files must be closed. NULL and the system's are fine. */
 void weir_fs_destroy(struct weir_fs *fs);

@@ -35,7 +35,7 @@ struct weir_cli_request {
 };
 
 /* Append `&name=value` to a path with a query, the value encoded; nothing when it is empty. */
-void weir_cli_add_parameter(struct weir_buf *path, const char *name, struct weir_str value);
+void weir_cli_add_parameter(struct weir_buf *query, const char *name, struct weir_str value);
 
 /*
  * Ask; credentials from the environment sign the request. Anything but an answer of status 200

@@ -78,16 +78,16 @@ WEIR_MUST_CHECK enum weir_rc weir_engine_create(const struct weir_engine_options
  * Begin nothing new that is not asked for: timers, alarms and waiting receivers. The first half
  * of stopping, while requests that are under way still end.
  */
-void weir_engine_quiesce(struct weir_engine *engine);
+void weir_engine_quiesce(struct weir_engine *parts);
 
 /* Batches in flight finish, positions are written; then stopped runs, never inside this call. */
-void weir_engine_stop(struct weir_engine *engine, void (*stopped)(void *arg), void *arg);
+void weir_engine_stop(struct weir_engine *parts, void (*stopped)(void *arg), void *arg);
 
 /*
  * Free everything; NULL is fine. Servers on the loop must have been destroyed; who uses the parts
  * otherwise may live on, but not use them.
  */
-void weir_engine_destroy(struct weir_engine *engine);
+void weir_engine_destroy(struct weir_engine *parts);
 WEIR_AUTO_DEFINE(weir_engine);
 
 #endif

@@ -77,7 +77,7 @@ enum weir_rc weir_http_url_parse(
 
 struct weir_str weir_http_url_origin(struct weir_str url)
 {
-    struct weir_http_url parts;
+    struct weir_http_url parts = { 0 };
     if (weir_http_url_parse(url, &parts, NULL) != WEIR_OK) {
         return weir_str(NULL, 0);
     }

@@ -29,10 +29,10 @@ static bool is_over(const struct deferred *deferred)
 }
 
 /* Call for each step of the pipeline that puts events off. */
-#define EACH_DEFERRING(deferred, step)                                              \
-    for (size_t i_ = 0; i_ < (deferred)->pipeline->model->step_count; i_++)         \
-        for (const struct weir_step *step = (deferred)->pipeline->model->steps[i_]; \
-                step != NULL && step->ops->defers; step = NULL)
+#define EACH_DEFERRING(deferred, step)                                                \
+    for (size_t i_ = 0; i_ < (deferred)->pipeline->model->step_count; i_++)           \
+        for (const struct weir_step *(step) = (deferred)->pipeline->model->steps[i_]; \
+                (step) != NULL && (step)->ops->defers; (step) = NULL)
 
 /* --- how far the pipeline has come in time ------------------------------------------------- */
 

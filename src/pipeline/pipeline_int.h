@@ -583,7 +583,7 @@ bool weir_queued_was_skipped(const struct queued *queued);
 
 /* retry.c */
 /* An attempt at the first done_count records failed in the target. */
-void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *err);
+void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *reason);
 /* How many records the next transaction may have; 0: no limit. */
 size_t weir_lane_limit(const struct weir_lane *lane);
 /* Give up records of the batch that are too old. */
@@ -645,13 +645,13 @@ void weir_pipeline_wake(struct pipeline *pipeline);
 struct pipeline *weir_pipeline_find(struct weir_pipelines *pipelines, struct weir_str name);
 
 /* Call for each lane of a pipeline. */
-#define WEIR_EACH_LANE(pipeline, lane)                                              \
-    for (size_t s_ = 0; s_ < (pipeline)->source_count; s_++)                        \
-        for (size_t h_ = 0; h_ < (pipeline)->sources[s_].shard_count; h_++)         \
-            for (struct weir_lane *lane = (pipeline)->sources[s_].shards[h_].lanes; \
-                    lane < (pipeline)->sources[s_].shards[h_].lanes +               \
-                                   (pipeline)->sources[s_].shards[h_].lane_count;   \
-                    lane++)
+#define WEIR_EACH_LANE(pipeline, lane)                                                 \
+    for (size_t s_ = 0; s_ < (pipeline)->source_count; s_++)                           \
+        for (size_t h_ = 0; h_ < (pipeline)->sources[s_].shard_count; h_++)            \
+            for (struct weir_lane * (lane) = (pipeline)->sources[s_].shards[h_].lanes; \
+                    (lane) < (pipeline)->sources[s_].shards[h_].lanes +                \
+                                     (pipeline)->sources[s_].shards[h_].lane_count;    \
+                    (lane)++)
 
 /* position.c: add to a transaction how far a lane has come, in one of two keyspaces. */
 void weir_position_put(struct weir_txn *txn, uint32_t space, const struct weir_lane *lane,

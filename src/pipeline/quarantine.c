@@ -369,7 +369,7 @@ const struct weir_origin weir_origin_parked = { .settle = parked_settle, .left =
 static void give(struct held *held, struct weir_str key, struct weir_str value)
 {
     struct source *source = held->source;
-    struct weir_record record;
+    struct weir_record record = { 0 };
     struct weir_err err;
     uint8_t hops = 0;
     if (decode(held, key, value, &record, &hops, &err) != WEIR_OK) {

@@ -63,8 +63,8 @@ static bool read_wanted(struct script_reader *reader, const struct weir_conf *no
     bool message = node->kind == WEIR_CONF_SCALAR &&
                    weir_str_eq(weir_str_z(subject->list), WEIR_STR("messages"));
     if (!message) {
-        return subject->whole ? script_item(reader, node, ret_item)
-                              : script_event(reader, node, ret_item);
+        return subject->whole ? weir_script_item(reader, node, ret_item)
+                              : weir_script_event(reader, node, ret_item);
     }
     struct weir_item_builder *builder = weir_item_begin(reader->arena);
     weir_item_name(builder, WEIR_STR("body"));
@@ -125,7 +125,7 @@ static bool read_members(struct script_reader *reader, const struct weir_conf *n
     expectation->wanted = WEIR_ARENA_NEW(reader->arena, struct weir_item);
     expectation->nodes = weir_arena_zero(reader->arena, 1, sizeof(*expectation->nodes));
     expectation->nodes[0] = node;
-    return script_item(reader, &rest, expectation->wanted);
+    return weir_script_item(reader, &rest, expectation->wanted);
 }
 
 static bool read_timing(struct script_reader *reader, struct weir_str name,
@@ -133,13 +133,13 @@ static bool read_timing(struct script_reader *reader, struct weir_str name,
 {
     if (weir_str_eq(name, WEIR_STR("at"))) {
         expectation->timing = TIMING_AT;
-        *ret_good = script_time(reader, value, &expectation->until);
+        *ret_good = weir_script_time(reader, value, &expectation->until);
     } else if (weir_str_eq(name, WEIR_STR("within"))) {
         expectation->timing = TIMING_WITHIN;
-        *ret_good = script_duration(reader, value, &expectation->ms);
+        *ret_good = weir_script_duration(reader, value, &expectation->ms);
     } else if (weir_str_eq(name, WEIR_STR("for"))) {
         expectation->timing = TIMING_FOR;
-        *ret_good = script_duration(reader, value, &expectation->ms);
+        *ret_good = weir_script_duration(reader, value, &expectation->ms);
     } else {
         return false;
     }
@@ -214,7 +214,7 @@ static bool read_expect(struct script_reader *reader, const struct weir_conf *no
         if (value == subject_name || read_timing(reader, name, value, expectation, &good)) {
             all_good = all_good && good;
         } else if (subject->helper != NULL && weir_str_eq(name, weir_str_z(subject->helper))) {
-            all_good = script_item(reader, value, &expectation->helper) && all_good;
+            all_good = weir_script_item(reader, value, &expectation->helper) && all_good;
         } else if (subject->single) {
             members[rest] = node->names[i];
             members[node->count + rest++] = *value;
@@ -281,7 +281,7 @@ static bool differs(struct script_run *run, const struct script_step *step,
 {
     const struct expectation *expectation = step->fields;
     const struct script_subject *subject = expectation->subject;
-    return script_fail(run, at, "%s %.*s %s not as expected%s", subject->what,
+    return weir_script_fail(run, at, "%s %.*s %s not as expected%s", subject->what,
             WEIR_STR_ARG(expectation->name->text), subject->single ? "is" : "are", when);
 }
 
@@ -301,7 +301,7 @@ static bool hold_within(
         uint64_t passed_ms = 0;
         struct weir_err err;
         if (weir_world_next(run->world, ms, &passed_ms, &err) != WEIR_OK) {
-            return script_fail(run, step->node, "%s", err.msg);
+            return weir_script_fail(run, step->node, "%s", err.msg);
         }
         ms -= passed_ms;
     }
@@ -321,7 +321,7 @@ static bool hold_for(struct script_run *run, const struct script_step *step, uin
         uint64_t passed_ms = 0;
         struct weir_err err;
         if (weir_world_next(run->world, ms, &passed_ms, &err) != WEIR_OK) {
-            return script_fail(run, step->node, "%s", err.msg);
+            return weir_script_fail(run, step->node, "%s", err.msg);
         }
         ms -= passed_ms;
     }
@@ -333,7 +333,7 @@ static bool hold_at(struct script_run *run, const struct script_step *step)
     int64_t left = expectation->until.ms - weir_world_now(run->world).ms;
     const struct weir_conf *at_node = weir_conf_get(step->node, "at");
     if (left < 0) {
-        return script_fail(run, at_node, "this time has passed already");
+        return weir_script_fail(run, at_node, "this time has passed already");
     }
     if (left == 0) {
         return hold_within(run, step, 0, "");
@@ -342,7 +342,7 @@ static bool hold_at(struct script_run *run, const struct script_step *step)
         return false;
     }
     if (weir_world_now(run->world).ms < expectation->until.ms) {
-        return script_fail(run, at_node, "it was so before this time");
+        return weir_script_fail(run, at_node, "it was so before this time");
     }
     return true;
 }

@@ -71,7 +71,8 @@ static struct script_function *make(
     return function;
 }
 
-struct script_function *script_functions(struct script_reader *reader, const struct weir_conf *node)
+struct script_function *weir_script_functions(
+        struct script_reader *reader, const struct weir_conf *node)
 {
     struct script_function *first = NULL;
     if (node->kind != WEIR_CONF_MAP) {
@@ -95,7 +96,7 @@ struct script_function *script_functions(struct script_reader *reader, const str
 /* --- running -----------------------------------------------------------------------------------
  */
 
-void script_functions_begin(struct script_run *run)
+void weir_script_functions_begin(struct script_run *run)
 {
     run->functions = NULL;
     for (const struct script_function *f = run->script->functions; f != NULL; f = f->next) {
@@ -116,7 +117,7 @@ static struct script_function *find(const struct script_run *run, struct weir_st
     return function;
 }
 
-struct weir_stand_in script_stand_in(void *arg, const struct weir_function_model *model,
+struct weir_stand_in weir_script_stand_in(void *arg, const struct weir_function_model *model,
         const struct weir_invocation *invocation)
 {
     struct script_run *run = arg;
@@ -138,7 +139,7 @@ struct weir_stand_in script_stand_in(void *arg, const struct weir_function_model
         return reply;
     }
     reply.response = function->returns != NULL
-                             ? script_json(&run->functions_arena, function->returns)
+                             ? weir_script_json(&run->functions_arena, function->returns)
                              : WEIR_STR("null");
     return reply;
 }

@@ -25,7 +25,7 @@ struct script_kind {
     size_t size;                       /* of the kind's fields */
     /* Optional: check and convert what the options do not. False: it was complained about. */
     bool (*read)(struct script_reader *reader, const struct weir_conf *node, void *fields);
-    /* Run the step. False: it failed, and script_fail was called. */
+    /* Run the step. False: it failed, and weir_script_fail was called. */
     bool (*run)(struct script_run *run, const struct script_step *step);
 };
 
@@ -72,12 +72,12 @@ struct script_run {
     struct weir_arena functions_arena;
     struct weir_arena arena; /* of the step at hand */
     struct weir_buf failure; /* empty: none yet */
-    struct weir_buf details; /* lines that explain it, kept by script_fail */
+    struct weir_buf details; /* lines that explain it, kept by weir_script_fail */
 };
 
 /* Say that a step failed at a node, with the details behind it. Returns false. */
 WEIR_PRINTF(3, 4)
-bool script_fail(struct script_run *run, const struct weir_conf *at, const char *fmt, ...);
+bool weir_script_fail(struct script_run *run, const struct weir_conf *at, const char *fmt, ...);
 
 /* --- values.c: from YAML to what weir works with -------------------------------------- */
 
@@ -85,31 +85,32 @@ bool script_fail(struct script_run *run, const struct weir_conf *at, const char 
  * A map as an item: plain values, or DynamoDB JSON when every value is a map with the name of a
  * type. False: it is neither, and was complained about.
  */
-bool script_item(
+bool weir_script_item(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item);
 
 /* The path of a file that a test file names, relative to the latter. In the arena. */
-const char *script_path(struct weir_arena *arena, const char *script, struct weir_str name);
+const char *weir_script_path(struct weir_arena *arena, const char *script, struct weir_str name);
 
 /* A node as JSON, in the arena. */
-struct weir_str script_json(struct weir_arena *arena, const struct weir_conf *node);
+struct weir_str weir_script_json(struct weir_arena *arena, const struct weir_conf *node);
 
 /* A time: 2026-01-01T00:00:05Z, or +5s after the start of the test. False: complained. */
-bool script_time(
+bool weir_script_time(
         struct script_reader *reader, const struct weir_conf *node, struct weir_time *ret_time);
 
 /* A duration such as 5s. False: complained. */
-bool script_duration(struct script_reader *reader, const struct weir_conf *node, uint64_t *ret_ms);
+bool weir_script_duration(
+        struct script_reader *reader, const struct weir_conf *node, uint64_t *ret_ms);
 
 /*
  * An item with its member `at` turned into the form in which weir's times are compared. A map
  * without it is as it was. False: complained.
  */
-bool script_event(
+bool weir_script_event(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item);
 
 /* JSON text as an item; empty when it is no object. In the arena. */
-struct weir_item script_parse(struct weir_arena *arena, struct weir_str json);
+struct weir_item weir_script_parse(struct weir_arena *arena, struct weir_str json);
 
 /* --- the kinds of steps, each with the others of its file -------------------------------- */
 
@@ -130,14 +131,14 @@ extern const struct script_kind script_kind_expect;   /* expect.c */
 /* --- functions.c: stand-ins for functions ---------------------------------------------------- */
 
 /* Read `functions:` of a file. */
-struct script_function *script_functions(
+struct script_function *weir_script_functions(
         struct script_reader *reader, const struct weir_conf *node);
 
 /* Make the functions of a test those of its file. */
-void script_functions_begin(struct script_run *run);
+void weir_script_functions_begin(struct script_run *run);
 
 /* The world's stand-in; arg is the run. */
-struct weir_stand_in script_stand_in(void *arg, const struct weir_function_model *model,
+struct weir_stand_in weir_script_stand_in(void *arg, const struct weir_function_model *model,
         const struct weir_invocation *invocation);
 
 /* --- subjects.c: what an expectation can be about ------------------------------------------ */
@@ -149,7 +150,8 @@ struct script_items {
     size_t capacity;
 };
 
-void script_items_add(struct weir_arena *arena, struct script_items *items, struct weir_item item);
+void weir_script_items_add(
+        struct weir_arena *arena, struct script_items *items, struct weir_item item);
 
 struct script_subject {
     const char *name;   /* the member that names it: `table`, `queue`, ... */

@@ -124,7 +124,7 @@ static const struct weir_option file_options[] = {
 static const char *config_path(struct weir_arena *arena, const char *script, struct weir_str given)
 {
     struct weir_str name = given.n > 0 ? given : WEIR_STR("weir.yaml");
-    const char *path = script_path(arena, script, name);
+    const char *path = weir_script_path(arena, script, name);
     if (given.n > 0) {
         return path;
     }
@@ -181,7 +181,7 @@ static enum weir_rc load(
         }
         script->config = config_path(&script->arena, script->path, file.config);
         if (file.functions != NULL) {
-            script->functions = script_functions(&reader, file.functions);
+            script->functions = weir_script_functions(&reader, file.functions);
         }
         read_tests(script, &reader, &file, start);
     }
@@ -227,7 +227,7 @@ struct weir_str weir_script_name(const struct weir_script *script, size_t i)
 /* --- running -------------------------------------------------------------------------------------
  */
 
-bool script_fail(struct script_run *run, const struct weir_conf *at, const char *fmt, ...)
+bool weir_script_fail(struct script_run *run, const struct weir_conf *at, const char *fmt, ...)
 {
     if (run->failure.n > 0) {
         return false; /* said already, closer to the cause */
@@ -258,7 +258,7 @@ static bool begin_world(struct script_run *run)
     struct weir_world_options options = {
         .config = run->script->config,
         .start = run->test->start,
-        .stand_in = script_stand_in,
+        .stand_in = weir_script_stand_in,
         .arg = run,
     };
     weir_diagnostics_init(&diagnostics, run->script->config);
@@ -266,7 +266,7 @@ static bool begin_world(struct script_run *run)
     if (!good) {
         weir_diagnostics_sort(&diagnostics);
         weir_diagnostics_write(&diagnostics, &run->details);
-        script_fail(run, run->test->at, "weir does not start: %s", err.msg);
+        weir_script_fail(run, run->test->at, "weir does not start: %s", err.msg);
     }
     weir_diagnostics_fini(&diagnostics);
     return good;
@@ -304,7 +304,7 @@ void weir_script_run(struct weir_script *script, size_t i, struct weir_test_resu
     weir_buf_init(&run.details, FAILURE_MAX_BYTES);
     *ret_result = (struct weir_test_result){ .name = test->name, .line = test->at->line };
     weir_arena_init(&run.functions_arena);
-    script_functions_begin(&run);
+    weir_script_functions_begin(&run);
     bool good = begin_world(&run);
     for (const struct script_step *step = test->first; good && step != NULL; step = step->next) {
         weir_arena_reset(&run.arena);

@@ -28,7 +28,7 @@ static bool read_records(struct script_reader *reader, const struct weir_conf *n
     struct weir_fs *fs = weir_fs_system();
     struct weir_file *file = NULL;
     struct weir_err err;
-    records->path = script_path(reader->arena, reader->path, records->file);
+    records->path = weir_script_path(reader->arena, reader->path, records->file);
     if (fs->ops->open(fs, records->path, WEIR_OPEN_READ, &file, &err) != WEIR_OK) {
         weir_conf_error(reader->diagnostics, weir_conf_get(node, "file"), "%s", err.msg);
         return false;
@@ -96,7 +96,7 @@ static bool run_records(struct script_run *run, const struct script_step *step)
     }
     weir_free(text);
     return rc == WEIR_OK ||
-           script_fail(run, step->node, "%s:%u: %s", feeding.step->path, line, err.msg);
+           weir_script_fail(run, step->node, "%s:%u: %s", feeding.step->path, line, err.msg);
 }
 
 const struct script_kind script_kind_records = {

@@ -8,7 +8,7 @@ static bool advance(struct script_run *run, const struct script_step *step, uint
 {
     struct weir_err err;
     if (weir_world_advance(run->world, ms, &err) != WEIR_OK) {
-        return script_fail(run, step->node, "%s", err.msg);
+        return weir_script_fail(run, step->node, "%s", err.msg);
     }
     return true;
 }
@@ -16,7 +16,7 @@ static bool advance(struct script_run *run, const struct script_step *step, uint
 static bool read_at(struct script_reader *reader, const struct weir_conf *node, void *fields)
 {
     struct weir_time *at = fields;
-    return script_time(reader, node, at);
+    return weir_script_time(reader, node, at);
 }
 
 static bool run_at(struct script_run *run, const struct script_step *step)
@@ -24,7 +24,7 @@ static bool run_at(struct script_run *run, const struct script_step *step)
     const struct weir_time *at = step->fields;
     int64_t ms = at->ms - weir_world_now(run->world).ms;
     if (ms < 0) {
-        return script_fail(run, step->node, "this time has passed already");
+        return weir_script_fail(run, step->node, "this time has passed already");
     }
     return advance(run, step, (uint64_t)ms);
 }
@@ -40,7 +40,7 @@ const struct script_kind script_kind_at = {
 static bool read_advance(struct script_reader *reader, const struct weir_conf *node, void *fields)
 {
     uint64_t *ms = fields;
-    return script_duration(reader, node, ms);
+    return weir_script_duration(reader, node, ms);
 }
 
 static bool run_advance(struct script_run *run, const struct script_step *step)
@@ -113,7 +113,7 @@ static bool run_restart(struct script_run *run, const struct script_step *step)
     bool good = weir_world_restart(run->world, *killed, &diagnostics, &err) == WEIR_OK;
     if (!good) {
         weir_diagnostics_write(&diagnostics, &run->details);
-        script_fail(run, step->node, "weir does not start again: %s", err.msg);
+        weir_script_fail(run, step->node, "weir does not start again: %s", err.msg);
     }
     weir_diagnostics_fini(&diagnostics);
     return good;
@@ -168,7 +168,7 @@ static bool drop_table(struct script_run *run, const struct script_step *step, s
     weir_tables_drop_table(run->world->engine->tables, txn, name);
     enum weir_rc rc = weir_store_commit(run->world->engine->store, txn, &err);
     weir_txn_destroy(txn);
-    return rc == WEIR_OK || script_fail(run, step->node, "%s", err.msg);
+    return rc == WEIR_OK || weir_script_fail(run, step->node, "%s", err.msg);
 }
 
 static bool run_fault(struct script_run *run, const struct script_step *step)

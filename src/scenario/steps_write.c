@@ -35,26 +35,26 @@ static bool call(struct script_run *run, const struct script_step *step, struct 
     struct weir_world_answer answer = { 0 };
     struct weir_err err;
     if (weir_world_call(run->world, target, body, &run->arena, &answer, &err) != WEIR_OK) {
-        return script_fail(run, step->node, "%s", err.msg);
+        return weir_script_fail(run, step->node, "%s", err.msg);
     }
     *ret_answer = answer.body;
     if (answer.status == 200 && wanted_error.n == 0) {
         return true;
     }
     if (answer.status == 200) {
-        return script_fail(run, weir_conf_get(step->node, "error"),
+        return weir_script_fail(run, weir_conf_get(step->node, "error"),
                 "the error %.*s was expected, but there was none", WEIR_STR_ARG(wanted_error));
     }
-    struct weir_item said = script_parse(&run->arena, answer.body);
+    struct weir_item said = weir_script_parse(&run->arena, answer.body);
     struct weir_str type = weir_value_str(weir_item_get(said, WEIR_STR("__type")));
     struct weir_str name = answer.error.n > 0 ? answer.error : error_name(type);
     struct weir_str message = error_message(said);
     if (wanted_error.n == 0) {
-        return script_fail(run, step->node, "it was refused: %.*s: %.*s", WEIR_STR_ARG(name),
+        return weir_script_fail(run, step->node, "it was refused: %.*s: %.*s", WEIR_STR_ARG(name),
                 WEIR_STR_ARG(message));
     }
     if (!weir_str_eq(wanted_error, name)) {
-        return script_fail(run, weir_conf_get(step->node, "error"),
+        return weir_script_fail(run, weir_conf_get(step->node, "error"),
                 "the error %.*s was expected, there was %.*s: %.*s", WEIR_STR_ARG(wanted_error),
                 WEIR_STR_ARG(name), WEIR_STR_ARG(message));
     }
@@ -143,9 +143,9 @@ static bool read_write(struct script_reader *reader, const struct weir_conf *nod
     struct write_step *write = fields;
     (void)node;
     const struct weir_conf *item = write->item_node != NULL ? write->item_node : write->key_node;
-    bool good = script_item(reader, item, &write->item);
+    bool good = weir_script_item(reader, item, &write->item);
     if (write->values_node != NULL) {
-        good = script_item(reader, write->values_node, &write->values) && good;
+        good = weir_script_item(reader, write->values_node, &write->values) && good;
     }
     return good;
 }
@@ -285,7 +285,8 @@ static bool run_send(struct script_run *run, const struct script_step *step)
     weir_buf_byte(&body, '{');
     write_text(&body, "QueueUrl", send->queue);
     write_name(&body, "MessageBody");
-    weir_json_write_string(&body, text ? send->body->text : script_json(&run->arena, send->body));
+    weir_json_write_string(
+            &body, text ? send->body->text : weir_script_json(&run->arena, send->body));
     write_text(&body, "MessageGroupId", send->group);
     write_text(&body, "MessageDeduplicationId", send->dedup);
     if (send->delay_ms > 0) {
@@ -348,7 +349,7 @@ static bool read_call(struct script_reader *reader, const struct weir_conf *node
     if (step->answer != NULL) {
         struct weir_conf answer = *step->answer;
         /* An answer is JSON as it stands: {"Item": {"id": {"S": "a"}}} is no item of DynamoDB. */
-        step->wanted = script_parse(reader->arena, script_json(reader->arena, &answer));
+        step->wanted = weir_script_parse(reader->arena, weir_script_json(reader->arena, &answer));
         if (answer.kind != WEIR_CONF_MAP) {
             weir_conf_error(reader->diagnostics, step->answer, "a map is expected");
             return false;
@@ -381,16 +382,16 @@ static bool run_call(struct script_run *run, const struct script_step *step)
 {
     const struct call_step *fields = step->fields;
     struct weir_str body =
-            fields->with != NULL ? script_json(&run->arena, fields->with) : WEIR_STR("{}");
+            fields->with != NULL ? weir_script_json(&run->arena, fields->with) : WEIR_STR("{}");
     struct weir_str answer = { 0 };
     if (!call(run, step, target_of(&run->arena, fields->operation), body, fields->error, &answer)) {
         return false;
     }
-    struct weir_item said = script_parse(&run->arena, answer);
+    struct weir_item said = weir_script_parse(&run->arena, answer);
     struct weir_value wanted = weir_item_as_value(fields->wanted);
     struct weir_value there = weir_item_as_value(said);
     if (fields->answer != NULL && !weir_compare_value(wanted, there, false, "", &run->details)) {
-        return script_fail(run, fields->answer, "the answer is not as expected");
+        return weir_script_fail(run, fields->answer, "the answer is not as expected");
     }
     return true;
 }

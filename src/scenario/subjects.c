@@ -7,7 +7,8 @@
 
 enum { STATUS_MAX_BYTES = 4 * 1024 * 1024, LABELS_MAX = 8 };
 
-void script_items_add(struct weir_arena *arena, struct script_items *items, struct weir_item item)
+void weir_script_items_add(
+        struct weir_arena *arena, struct script_items *items, struct weir_item item)
 {
     if (items->count == items->capacity) {
         size_t capacity = items->capacity > 0 ? 2 * items->capacity : 16;
@@ -64,7 +65,7 @@ static void add_built(
     struct weir_err err;
     enum weir_rc rc = weir_item_finish(builder, &item, &err);
     weir_assert(rc == WEIR_OK);
-    script_items_add(&run->arena, items, item);
+    weir_script_items_add(&run->arena, items, item);
 }
 
 /* --- tables and streams ---------------------------------------------------------------------- */
@@ -79,7 +80,7 @@ static bool keep_item(void *arg, struct weir_item item)
 {
     struct gathering *gathering = arg;
     struct weir_arena *arena = &gathering->run->arena;
-    script_items_add(arena, gathering->items, copy_item(arena, item));
+    weir_script_items_add(arena, gathering->items, copy_item(arena, item));
     return true;
 }
 
@@ -93,7 +94,7 @@ static enum weir_rc find_item(struct script_run *run, const struct weir_table *t
         rc = weir_table_get(run->world->engine->tables, table, key, &run->arena, &item, err);
     }
     if (rc == WEIR_OK && item.n > 0) {
-        script_items_add(&run->arena, items, item);
+        weir_script_items_add(&run->arena, items, item);
     }
     return rc;
 }
@@ -114,7 +115,7 @@ static bool gather_table(struct script_run *run, const struct weir_conf *name,
         rc = weir_table_query(tables, &scan, &run->arena, keep_item, &gathering, &result, &err);
     }
     weir_table_unref(table);
-    return rc == WEIR_OK || script_fail(run, name, "%s", err.msg);
+    return rc == WEIR_OK || weir_script_fail(run, name, "%s", err.msg);
 }
 
 static void add_record(
@@ -139,7 +140,7 @@ static bool gather_stream(struct script_run *run, const struct weir_conf *name,
     struct weir_err err;
     enum weir_rc rc = weir_tables_get(run->world->engine->tables, name->text, &table, &err);
     if (rc != WEIR_OK) {
-        return script_fail(run, name, "%s", err.msg);
+        return weir_script_fail(run, name, "%s", err.msg);
     }
     struct weir_log_filter filter = { .space = table->space, .shard = WEIR_LOG_ANY_SHARD };
     struct weir_log_reader *reader = weir_log_reader_create(
@@ -161,7 +162,7 @@ static bool gather_stream(struct script_run *run, const struct weir_conf *name,
     }
     weir_log_reader_destroy(reader);
     weir_table_unref(table);
-    return rc == WEIR_OK || script_fail(run, name, "%s", err.msg);
+    return rc == WEIR_OK || weir_script_fail(run, name, "%s", err.msg);
 }
 
 /* --- queues ------------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ static bool gather_queue(struct script_run *run, const struct weir_conf *name,
         rc = weir_queues_browse(queues, queue, 0, keep_message, &gathering, &err);
     }
     weir_queue_unref(queue);
-    return rc == WEIR_OK || script_fail(run, name, "%s", err.msg);
+    return rc == WEIR_OK || weir_script_fail(run, name, "%s", err.msg);
 }
 
 /* --- what weir says about itself
@@ -223,17 +224,17 @@ static bool add_named(struct script_run *run, const struct weir_conf *name, stru
 {
     struct weir_str text =
             weir_arena_printf(&run->arena, "{\"all\":%.*s}", WEIR_STR_ARG(weir_buf_view(json)));
-    struct weir_value all = weir_item_get(script_parse(&run->arena, text), WEIR_STR("all"));
+    struct weir_value all = weir_item_get(weir_script_parse(&run->arena, text), WEIR_STR("all"));
     weir_buf_fini(json);
     for (size_t i = 0; i < weir_value_count(all); i++) {
         struct weir_item one = weir_value_map(weir_value_at(all, i));
         if (weir_str_eq(weir_value_str(weir_item_get(one, WEIR_STR("name"))), name->text)) {
-            script_items_add(&run->arena, items, one);
+            weir_script_items_add(&run->arena, items, one);
             return true;
         }
     }
     char shown[WEIR_CONF_SHOWN];
-    return script_fail(run, name, "there is no %s", weir_conf_show(name, shown));
+    return weir_script_fail(run, name, "there is no %s", weir_conf_show(name, shown));
 }
 
 static bool gather_pipeline(struct script_run *run, const struct weir_conf *name,
@@ -281,7 +282,7 @@ static bool gather_metric(struct script_run *run, const struct weir_conf *name,
     weir_metrics_read(run->world->engine->metrics, name->text, labels, count, &reading);
     if (reading.series == 0) {
         char shown[WEIR_CONF_SHOWN];
-        return script_fail(
+        return weir_script_fail(
                 run, name, "there is no metric %s with these labels", weir_conf_show(name, shown));
     }
     struct weir_item_builder *builder = weir_item_begin(&run->arena);

@@ -8,7 +8,7 @@
 
 enum { JSON_MAX_BYTES = 8 * 1024 * 1024, JSON_DEPTH = 64 };
 
-const char *script_path(struct weir_arena *arena, const char *script, struct weir_str name)
+const char *weir_script_path(struct weir_arena *arena, const char *script, struct weir_str name)
 {
     const char *slash = strrchr(script, '/');
     struct weir_str folder = { 0 };
@@ -18,7 +18,7 @@ const char *script_path(struct weir_arena *arena, const char *script, struct wei
     return weir_arena_printf(arena, "%.*s%.*s", WEIR_STR_ARG(folder), WEIR_STR_ARG(name)).p;
 }
 
-struct weir_str script_json(struct weir_arena *arena, const struct weir_conf *node)
+struct weir_str weir_script_json(struct weir_arena *arena, const struct weir_conf *node)
 {
     struct weir_buf buf;
     weir_buf_init(&buf, JSON_MAX_BYTES);
@@ -28,7 +28,7 @@ struct weir_str script_json(struct weir_arena *arena, const struct weir_conf *no
     return json;
 }
 
-struct weir_item script_parse(struct weir_arena *arena, struct weir_str text)
+struct weir_item weir_script_parse(struct weir_arena *arena, struct weir_str text)
 {
     struct weir_json json;
     struct weir_item item = { 0 };
@@ -52,7 +52,7 @@ static bool is_typed(const struct weir_conf *node)
     return node->count > 0;
 }
 
-bool script_item(
+bool weir_script_item(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item)
 {
     if (node->kind != WEIR_CONF_MAP) {
@@ -63,7 +63,7 @@ bool script_item(
     }
     struct weir_json json;
     struct weir_err err = { 0 };
-    weir_json_init(&json, script_json(reader->arena, node), reader->arena, JSON_DEPTH);
+    weir_json_init(&json, weir_script_json(reader->arena, node), reader->arena, JSON_DEPTH);
     enum weir_json_token token = weir_json_next(&json);
     enum weir_rc rc = is_typed(node) ? weir_ddbjson_read_item(&json, token, ret_item, &err)
                                      : weir_ddbjson_read_plain_item(&json, token, ret_item, &err);
@@ -74,13 +74,14 @@ bool script_item(
     return rc == WEIR_OK;
 }
 
-bool script_duration(struct script_reader *reader, const struct weir_conf *node, uint64_t *ret_ms)
+bool weir_script_duration(
+        struct script_reader *reader, const struct weir_conf *node, uint64_t *ret_ms)
 {
     static const struct weir_option duration = { .name = "duration", .type = WEIR_OPTION_DURATION };
     return weir_conf_value(reader->diagnostics, node, &duration, ret_ms);
 }
 
-bool script_time(
+bool weir_script_time(
         struct script_reader *reader, const struct weir_conf *node, struct weir_time *ret_time)
 {
     if (node->kind == WEIR_CONF_SCALAR && weir_time_parse(node->text, ret_time)) {
@@ -90,7 +91,7 @@ bool script_time(
         struct weir_conf rest = *node;
         uint64_t ms = 0;
         rest.text = weir_str(node->text.p + 1, node->text.n - 1);
-        if (!script_duration(reader, &rest, &ms)) {
+        if (!weir_script_duration(reader, &rest, &ms)) {
             return false;
         }
         ret_time->ms = reader->start.ms + (int64_t)ms;
@@ -104,11 +105,11 @@ bool script_time(
     return false;
 }
 
-bool script_event(
+bool weir_script_event(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item)
 {
     struct weir_item item;
-    if (!script_item(reader, node, &item)) {
+    if (!weir_script_item(reader, node, &item)) {
         return false;
     }
     const struct weir_conf *at = weir_conf_get(node, "at");
@@ -118,7 +119,7 @@ bool script_event(
     }
     struct weir_time time;
     char text[WEIR_TIME_TEXT];
-    if (!script_time(reader, at, &time)) {
+    if (!weir_script_time(reader, at, &time)) {
         return false;
     }
     weir_time_format(time, text);

@@ -78,7 +78,7 @@ WEIR_MUST_CHECK enum weir_rc weir_world_create(const struct weir_world_options *
         struct weir_diagnostics *diagnostics, struct weir_world **ret_world, struct weir_err *err);
 
 /* Stop in order and free. NULL is fine. */
-void weir_world_destroy(struct weir_world *world);
+void weir_world_destroy(struct weir_world *parts);
 WEIR_AUTO_DEFINE(weir_world);
 
 /* Let time pass. Errors: WEIR_E_LIMIT (it does not come to rest). */
@@ -127,6 +127,6 @@ WEIR_MUST_CHECK enum weir_rc weir_world_restart(struct weir_world *world, bool k
         struct weir_diagnostics *diagnostics, struct weir_err *err);
 
 /* Break the disk, or repair it. */
-void weir_world_disk(struct weir_world *world, enum weir_world_disk disk);
+void weir_world_disk(struct weir_world *parts, enum weir_world_disk disk);
 
 #endif
