@@ -73,13 +73,14 @@ async function write(count) {
 }
 
 test('how far behind it is, what it is stuck at, and how long there is room', { skip }, async () => {
+  await pipeline('copies'); // from here on the log's growth is measured
   await write(100);
   await eventually(async () => (await pipeline('copies')).at_end, { what: 'the copies' });
   const { records_behind, records_behind_least, state, reason, stuck, log_room, lanes } =
     await eventually(async () => {
       const found = await pipeline('blocked', '--lanes');
-      return found.stuck && found;
-    }, { what: 'the pipeline being stuck' });
+      return found.stuck && found.log_room.seconds !== undefined && found;
+    }, { what: 'the pipeline being stuck, and the growth of a second' });
   assert.equal(records_behind, 100);
   assert.equal(records_behind_least, 100);
   assert.equal(state, 'blocked');
