@@ -709,6 +709,7 @@ struct pipeline_job {
     bool ended;  /* there is nothing more to give */
     bool broken; /* records were dropped with their lane: begin again at the place */
     bool cancelled;
+    bool fresh; /* replay: positions in the store are an earlier replay's */
     bool stale;
     bool prune;
     struct rebuild_place place; /* rebuild: all before is processed */

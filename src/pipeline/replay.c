@@ -45,7 +45,7 @@ static enum weir_rc open_shard(
     enum weir_rc rc = weir_position_load(
             source, WEIR_SPACE_REPLAY, replay->shard->number, replay->skip, &any, err);
     for (size_t i = 0; i < WEIR_PIPELINE_SLOTS; i++) {
-        bool before = !any || replay->skip[i].seq < job->from.seq;
+        bool before = !any || job->fresh || replay->skip[i].seq < job->from.seq;
         replay->skip[i] = before ? job->from : replay->skip[i];
     }
     struct weir_log_filter filter = {
@@ -75,6 +75,7 @@ static enum weir_rc open_shards(struct pipeline_job *job, struct weir_err *err)
             rc = open_shard(job, replay, err);
         }
     }
+    job->fresh = job->fresh && rc != WEIR_OK;
     return rc;
 }
 
@@ -318,6 +319,7 @@ enum weir_rc weir_pipelines_replay(
         return rc;
     }
     struct pipeline_job *job = weir_job_create(pipeline, JOB_REPLAY);
+    job->fresh = true;
     job->stale = asked->stale;
     job->where = weir_str(weir_strndup(asked->where.p, asked->where.n), asked->where.n);
     rc = set_range(job, asked, err);
