@@ -7,6 +7,11 @@
  *
  * Entries of WEIR_SPACE_JOB: the pipeline's name, a zero byte and `j`: an item that says what the
  * job is and where; `g`: the generation of the rule that the views were made by.
+ *
+ * Under another rule than that of an entry, items that change are made by the new one from the
+ * first record on. So before any record is processed the entries say it: a rebuild is at its
+ * beginning again, and the views are made by more than one rule until a rebuild ends, even if the
+ * first rule comes back.
  */
 #include <string.h>
 
@@ -15,6 +20,9 @@
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
 #include "value/json.h"
+
+/* Of views made by more than one rule; no rule has it. */
+static const uint64_t mixed_generation = 0;
 
 enum { BURST_RECORDS = 1000, BURST_BYTES = 4 * 1024 * 1024, BURST_KEYS = 20000 };
 
@@ -162,11 +170,11 @@ void weir_job_put(const struct pipeline_job *job, struct weir_txn *txn)
             weir_str(item.p, item.n));
 }
 
-static void put_generation(const struct pipeline *pipeline, struct weir_txn *txn)
+static void put_generation(
+        const struct pipeline *pipeline, uint64_t generation, struct weir_txn *txn)
 {
-    const uint64_t *generation = &pipeline->model->generation;
     weir_txn_put(txn, WEIR_SPACE_JOB, entry_key(&txn->arena, pipeline, 'g'),
-            weir_arena_str(&txn->arena, weir_str((const char *)generation, sizeof(*generation))));
+            weir_arena_str(&txn->arena, weir_str((const char *)&generation, sizeof(generation))));
 }
 
 static void written(struct weir_txn *txn)
@@ -192,6 +200,14 @@ static uint64_t number_in(struct weir_item item, const char *name)
     return number;
 }
 
+/* What the rebuild has made is of an earlier rule. */
+static void begin_again(const struct pipeline_job *job)
+{
+    struct weir_txn *txn = begin_writing();
+    weir_job_put(job, txn);
+    weir_store_submit(job->pipeline->all->store, txn);
+}
+
 static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, struct weir_err *err)
 {
     struct weir_item item = { text.p, text.n };
@@ -209,28 +225,31 @@ static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, st
     if (!rebuild || number_in(item, "rule") == pipeline->model->generation) {
         job->place.stage = (size_t)number_in(item, "stage");
         weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));
-    } /* else what it has made is of an earlier rule: from the beginning */
+    } else {
+        begin_again(job);
+    }
     set_place(&job->at, &job->place);
     pipeline->job = job;
     return weir_replay_compile(job, err);
 }
 
-static enum weir_rc check_generation(struct pipeline *pipeline, const struct weir_entry *entry)
+static void check_generation(struct pipeline *pipeline, const struct weir_entry *entry)
 {
-    uint64_t generation = 0;
-    if (entry->value.n == sizeof(generation)) {
-        memcpy(&generation, entry->value.p, sizeof(generation));
-        pipeline->rule_changed = generation != pipeline->model->generation;
-    } else {
+    uint64_t now = pipeline->model->generation;
+    uint64_t before = now;
+    if (entry->value.n == sizeof(before)) {
+        memcpy(&before, entry->value.p, sizeof(before));
+    }
+    pipeline->rule_changed = before != now;
+    if (entry->value.n == 0 || (pipeline->rule_changed && before != mixed_generation)) {
         struct weir_txn *txn = begin_writing();
-        put_generation(pipeline, txn);
+        put_generation(pipeline, pipeline->rule_changed ? mixed_generation : now, txn);
         weir_store_submit(pipeline->all->store, txn);
     }
     if (pipeline->rule_changed && pipeline->job == NULL) {
         weir_logline(WEIR_LOG_WARN, "pipeline.rule_changed", "pipeline", pipeline->model->name.p,
                 "advice", "`weir rebuild` makes the view anew", NULL);
     }
-    return WEIR_OK;
 }
 
 enum weir_rc weir_job_load(struct pipeline *pipeline, struct weir_err *err)
@@ -247,7 +266,9 @@ enum weir_rc weir_job_load(struct pipeline *pipeline, struct weir_err *err)
     if (rc == WEIR_OK && pipeline->model->has_view) {
         rc = weir_store_get(
                 store, WEIR_SPACE_JOB, entry_key(&arena, pipeline, 'g'), &arena, &entry, err);
-        rc = rc == WEIR_OK ? check_generation(pipeline, &entry) : rc;
+        if (rc == WEIR_OK) {
+            check_generation(pipeline, &entry);
+        }
     }
     weir_arena_fini(&arena);
     return rc;
@@ -281,7 +302,7 @@ static void delete_entries(struct pipeline_job *job, bool done)
     if (job->kind == JOB_REPLAY) {
         weir_replay_ended(job, txn);
     } else if (done) {
-        put_generation(pipeline, txn);
+        put_generation(pipeline, pipeline->model->generation, txn);
         pipeline->rule_changed = false;
         weir_gaps_made_up_for(pipeline);
     }

@@ -682,6 +682,7 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     }
     model->generation =
             hash_node(hash_node(hash_node(0, options.filter), options.when), options.steps);
+    model->generation += model->generation == 0;
     model->slot_count = scope->count;
     return model;
 }

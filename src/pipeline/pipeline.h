@@ -118,7 +118,7 @@ struct weir_pipeline_model {
     bool whole;          /* a step gets the records of a batch all at once */
     bool has_view;       /* one of the steps keeps a view */
     bool only_views;     /* ... and no other one acts: it can be rebuilt */
-    uint64_t generation; /* of the rule: a hash of filter and steps */
+    uint64_t generation; /* of the rule: a hash of filter and steps; never 0 */
     size_t slot_count;   /* of events */
 };
 

@@ -144,6 +144,54 @@ static void a_changed_rule_is_known_and_rebuilt(void **state)
     assert_false(status_has(b, "rebuild_needed"));
 }
 
+/* Stops and starts at random moments, under one rule or the other. */
+static void the_rule_changes_while_it_is_rebuilt(void **state)
+{
+    struct bench *b = *state;
+    struct weir_random random;
+    weir_random_seed(&random, 2);
+    make_tables(b);
+    put_orders(b, 0, IDS);
+    for (int round = 0; round < 60; round++) {
+        bool changed = weir_random_below(&random, 2) == 0;
+        add_pipeline(b, "view", changed ? changed_view : view);
+        for (uint64_t i = weir_random_below(&random, 30); i > 0; i--) {
+            put_n(b, "orders", id_of((int)weir_random_below(&random, IDS)), (int)i);
+        }
+        run_turns(b, weir_random_below(&random, 60));
+        restart(b);
+    }
+    add_pipeline(b, "view", view);
+    run_until(b, all_is_done);
+    if (status_has(b, "rebuild_needed")) {
+        rebuild(b, false);
+        run_until(b, all_is_done);
+    }
+    assert_view(b, "v-");
+}
+
+static void a_rule_that_comes_back_does_not_hide_the_other(void **state)
+{
+    struct bench *b = *state;
+    make_tables(b);
+    add_pipeline(b, "view", view);
+    put_orders(b, 0, 10);
+    run_until(b, all_is_done);
+    restart(b);
+    add_pipeline(b, "view", changed_view);
+    put_n(b, "orders", "o1", 17);
+    run_until(b, all_is_done);
+    restart(b);
+    add_pipeline(b, "view", view);
+    run_until(b, all_is_done);
+    assert_string_not_equal(get_id(b, "out", "w-o1"), ""); /* and the others by this rule */
+    assert_true(status_has(b, "\"rebuild_needed\":true"));
+    rebuild(b, false);
+    run_until(b, all_is_done);
+    assert_false(status_has(b, "rebuild_needed"));
+    assert_view(b, "v-");
+}
+
 /* What a view holds of items whose REMOVE it has never seen. */
 static void items_that_are_gone_leave_the_view(void **state)
 {
@@ -345,6 +393,8 @@ int main(void)
         REBUILD(a_new_view_holds_what_was_there_before),
         REBUILD(writes_go_on_while_it_is_rebuilt),
         REBUILD(a_changed_rule_is_known_and_rebuilt),
+        REBUILD(the_rule_changes_while_it_is_rebuilt),
+        REBUILD(a_rule_that_comes_back_does_not_hide_the_other),
         REBUILD(items_that_are_gone_leave_the_view),
         REBUILD(what_does_not_pass_stays_unless_it_is_pruned),
         REBUILD(what_cannot_be_rebuilt_is_refused),
