@@ -36,7 +36,8 @@
     X(WEIR_E_UNSUPPORTED, -16, "unsupported", 400, 0)         /* known, but not offered */         \
     X(WEIR_E_CLOSED, -17, "closed", 503, 1)                   /* stopping */                       \
     X(WEIR_E_TIMEOUT, -18, "timeout", 504, 1)                 /* took too long */                  \
-    X(WEIR_E_LIMIT, -19, "limit", 400, 0)                     /* an evaluation ran past its bound */
+    X(WEIR_E_LIMIT, -19, "limit", 400, 0)       /* an evaluation ran past its bound */             \
+    X(WEIR_E_REPORTED, -20, "reported", 500, 1) /* the target says that it failed */
 
 enum weir_rc {
     WEIR_OK = 0,

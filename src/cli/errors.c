@@ -44,6 +44,8 @@ static const char *meaning(enum weir_rc rc)
         return "it took too long";
     case WEIR_E_LIMIT:
         return "an evaluation ran past its bound";
+    case WEIR_E_REPORTED:
+        return "a function answered that it failed";
     }
     return "";
 }

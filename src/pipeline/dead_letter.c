@@ -97,20 +97,26 @@ static struct weir_str function_of(const struct weir_pipeline_model *model)
     return model->name;
 }
 
+static struct weir_str sequence_text(struct weir_arena *arena, struct weir_pos pos)
+{
+    char sequence[WEIR_SEQUENCE_TEXT];
+    weir_sequence_format(pos, sequence);
+    return weir_arena_str(arena, weir_str_z(sequence));
+}
+
 struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *queued)
 {
     const struct weir_pipelines *all = lane->pipeline->all;
     const struct weir_record *record = &queued->record;
+    const struct together *together = &queued->together;
     const struct weir_table *table = lane->shard->source->table;
     struct weir_arena *arena = &lane->arena;
     struct weir_str name = lane->pipeline->model->name;
-    char sequence[WEIR_SEQUENCE_TEXT];
     char event_id[WEIR_EVENT_ID_TEXT];
     char request_id[WEIR_UUID_TEXT];
     char shard_id[WEIR_SHARD_ID_TEXT];
     char failed_at[WEIR_TIME_TEXT];
     char arrived[WEIR_TIME_TEXT];
-    weir_sequence_format(record->pos, sequence);
     weir_record_event_id(record, event_id);
     weir_random_uuid(&lane->pipeline->all->random, request_id);
     weir_shard_id_format(table->stream_created, table->space, record->shard, shard_id);
@@ -118,13 +124,14 @@ struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *q
     weir_time_format(record->created, arrived);
     return (struct weir_letter){
         .pipeline = name,
-        .sequence = weir_arena_str(arena, weir_str_z(sequence)),
+        .sequence = sequence_text(arena, record->pos),
         .request_id = weir_arena_str(arena, weir_str_z(request_id)),
         .function_arn = weir_arena_printf(arena, "arn:aws:lambda:%.*s:%.*s:function:%.*s",
                 WEIR_STR_ARG(record->source->region),
                 WEIR_STR_ARG(weir_queues_account(all->queues)),
                 WEIR_STR_ARG(function_of(lane->pipeline->model))),
         .condition = condition_name(queued->condition),
+        .reported = queued->err.code == WEIR_E_REPORTED,
         .attempts = queued->attempts,
         .timestamp = weir_arena_str(arena, weir_str_z(failed_at)),
         .shard_id = weir_arena_str(arena, weir_str_z(shard_id)),
@@ -133,6 +140,9 @@ struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *q
         .step = queued->step,
         .error = weir_str_z(queued->err.msg),
         .fingerprint = fingerprint(lane, queued),
+        .batch_records = together->count,
+        .batch_first = sequence_text(arena, together->first),
+        .batch_last = sequence_text(arena, together->last),
         .event_id = weir_arena_str(arena, weir_str_z(event_id)),
         .event_name = weir_str_z(weir_event_name(record->event)),
         .table = record->source->table,

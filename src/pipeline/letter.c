@@ -6,7 +6,7 @@
 
 /* AWS's text for the answer of a function that was asked in vain. */
 #define RESPONSE_VERSION "$LATEST"
-#define RESPONSE_ERROR   "Unhandled"
+#define RESPONSE_ERROR   "Unhandled" /* null when the function said itself what failed */
 
 enum { RESPONSE_STATUS = 200, PARSE_DEPTH = 128 };
 
@@ -36,6 +36,16 @@ static void write_batch_info(struct weir_buf *buf, const struct weir_letter *let
     weir_buf_z(buf, "},");
 }
 
+static void write_batch(struct weir_buf *buf, const struct weir_letter *letter)
+{
+    if (letter->batch_records > 0) {
+        weir_buf_z(buf, "\"batch\":{");
+        write_text(buf, "first", letter->batch_first);
+        write_text(buf, "last", letter->batch_last);
+        weir_buf_printf(buf, "\"records\":%llu},", (unsigned long long)letter->batch_records);
+    }
+}
+
 void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
 {
     weir_buf_z(buf, "{\"requestContext\":{");
@@ -46,8 +56,8 @@ void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
     if (weir_str_eq(letter->condition, exhausted)) {
         weir_buf_printf(buf,
                 "\"responseContext\":{\"statusCode\":%d,\"executedVersion\":\"" RESPONSE_VERSION
-                "\",\"functionError\":\"" RESPONSE_ERROR "\"},",
-                RESPONSE_STATUS);
+                "\",\"functionError\":%s},",
+                RESPONSE_STATUS, letter->reported ? "null" : "\"" RESPONSE_ERROR "\"");
     }
     weir_buf_z(buf, "\"version\":\"1.0\",");
     write_text(buf, "timestamp", letter->timestamp);
@@ -57,6 +67,7 @@ void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
     write_text(buf, "step", letter->step);
     write_text(buf, "error", letter->error);
     write_text(buf, "fingerprint", letter->fingerprint);
+    write_batch(buf, letter);
     write_text(buf, "event_id", letter->event_id);
     write_text(buf, "event_name", letter->event_name);
     write_text(buf, "table", letter->table);
@@ -100,6 +111,7 @@ void weir_letter_show(struct weir_buf *buf, const struct weir_letter *letter, bo
     write_text(buf, "step", letter->step);
     write_text(buf, "error", letter->error);
     write_text(buf, "fingerprint", letter->fingerprint);
+    write_batch(buf, letter);
     write_text(buf, "table", letter->table);
     write_text(buf, "event_name", letter->event_name);
     write_text(buf, "event_id", letter->event_id);
@@ -163,7 +175,12 @@ static void put_contexts(struct weir_item_builder *builder, const struct weir_le
         open_map(builder, "responseContext");
         put_number(builder, "statusCode", RESPONSE_STATUS);
         put_text(builder, "executedVersion", WEIR_STR(RESPONSE_VERSION));
-        put_text(builder, "functionError", WEIR_STR(RESPONSE_ERROR));
+        if (letter->reported) {
+            weir_item_name(builder, WEIR_STR("functionError"));
+            weir_item_null(builder);
+        } else {
+            put_text(builder, "functionError", WEIR_STR(RESPONSE_ERROR));
+        }
         weir_item_close(builder);
     }
     put_text(builder, "version", WEIR_STR("1.0"));
@@ -189,6 +206,13 @@ enum weir_rc weir_letter_to_item(const struct weir_letter *letter, struct weir_a
     put_text(builder, "step", letter->step);
     put_text(builder, "error", letter->error);
     put_text(builder, "fingerprint", letter->fingerprint);
+    if (letter->batch_records > 0) {
+        open_map(builder, "batch");
+        put_text(builder, "first", letter->batch_first);
+        put_text(builder, "last", letter->batch_last);
+        put_number(builder, "records", letter->batch_records);
+        weir_item_close(builder);
+    }
     put_text(builder, "event_id", letter->event_id);
     put_text(builder, "event_name", letter->event_name);
     put_text(builder, "table", letter->table);
@@ -243,6 +267,11 @@ void weir_letter_of_item(struct weir_item item, struct weir_letter *ret_letter)
     letter.condition = weir_value_str(weir_item_get(context, WEIR_STR("condition")));
     struct weir_value attempts = weir_item_get(context, WEIR_STR("approximateInvokeCount"));
     (void)weir_decimal_to_u64(weir_value_decimal(attempts), &letter.attempts);
+    struct weir_item batch = weir_value_map(weir_item_get(item, WEIR_STR("batch")));
+    struct weir_value records = weir_item_get(batch, WEIR_STR("records"));
+    (void)weir_decimal_to_u64(weir_value_decimal(records), &letter.batch_records);
+    letter.batch_first = weir_value_str(weir_item_get(batch, WEIR_STR("first")));
+    letter.batch_last = weir_value_str(weir_item_get(batch, WEIR_STR("last")));
     letter.keys = weir_value_map(weir_item_get(item, WEIR_STR("keys")));
     letter.gap = weir_value_map(weir_item_get(item, WEIR_STR("gap")));
     letter.incomplete = weir_value_bool(weir_item_get(item, WEIR_STR("incomplete")));
@@ -256,21 +285,38 @@ static bool skip(struct weir_json *json, enum weir_json_token token)
     return weir_json_skip(json, token, NULL) == WEIR_OK;
 }
 
-static bool read_context(
+/* A member of an object inside a letter; what nobody wants is skipped. */
+static bool read_inner(struct weir_json *json, struct weir_str name, enum weir_json_token token,
+        struct weir_letter *letter)
+{
+    bool text = token == WEIR_JSON_STRING;
+    bool number = token == WEIR_JSON_NUMBER;
+    if (text && weir_str_eq(name, WEIR_STR("condition"))) {
+        letter->condition = json->text;
+    } else if (number && weir_str_eq(name, WEIR_STR("approximateInvokeCount"))) {
+        (void)weir_str_to_u64(json->text, &letter->attempts);
+    } else if (text && weir_str_eq(name, WEIR_STR("first"))) {
+        letter->batch_first = json->text;
+    } else if (text && weir_str_eq(name, WEIR_STR("last"))) {
+        letter->batch_last = json->text;
+    } else if (number && weir_str_eq(name, WEIR_STR("records"))) {
+        (void)weir_str_to_u64(json->text, &letter->batch_records);
+    } else {
+        return skip(json, token);
+    }
+    return true;
+}
+
+/* requestContext, or batch: no name stands in both. */
+static bool read_object(
         struct weir_json *json, enum weir_json_token token, struct weir_letter *letter)
 {
     if (token != WEIR_JSON_OBJECT) {
         return skip(json, token);
     }
     while ((token = weir_json_next(json)) == WEIR_JSON_NAME) {
-        bool condition = weir_str_eq(json->text, WEIR_STR("condition"));
-        bool attempts = weir_str_eq(json->text, WEIR_STR("approximateInvokeCount"));
-        token = weir_json_next(json);
-        if (condition && token == WEIR_JSON_STRING) {
-            letter->condition = json->text;
-        } else if (attempts && token == WEIR_JSON_NUMBER) {
-            (void)weir_str_to_u64(json->text, &letter->attempts);
-        } else if (!skip(json, token)) {
+        struct weir_str name = json->text;
+        if (!read_inner(json, name, weir_json_next(json), letter)) {
             return false;
         }
     }
@@ -286,8 +332,8 @@ static bool read_member(struct weir_json *json, struct weir_str name, enum weir_
         *text = json->text;
         return true;
     }
-    if (weir_str_eq(name, WEIR_STR("requestContext"))) {
-        return read_context(json, token, letter);
+    if (weir_str_eq(name, WEIR_STR("requestContext")) || weir_str_eq(name, WEIR_STR("batch"))) {
+        return read_object(json, token, letter);
     }
     if (weir_str_eq(name, WEIR_STR("keys")) && token == WEIR_JSON_OBJECT) {
         return weir_ddbjson_read_item(json, token, &letter->keys, NULL) == WEIR_OK;

@@ -2,8 +2,9 @@
  * Dead letters: records that a pipeline could not process, kept with everything about them.
  *
  * A letter has the members of the record that AWS Lambda sends to an on-failure destination, the
- * record itself, and why it failed. It has two forms with the same members: JSON (messages of a
- * queue, lines of a file) and an item (of a table).
+ * record itself, and why it failed. It is about one record, also where a batch was given up as a
+ * whole: then it says with how many others. It has two forms with the same members: JSON (messages
+ * of a queue, lines of a file) and an item (of a table).
  *
  * Letters in tables and queues can be read again, given back to their pipeline
  * (weir_pipelines_redrive) and deleted. Loop thread.
@@ -31,6 +32,7 @@ struct weir_letter {
     struct weir_str function_arn;
     struct weir_str condition; /* RetryAttemptsExhausted, RecordAgeExceeded, RecordRejected */
     uint64_t attempts;
+    bool reported;             /* the function did answer, and said so itself: batchItemFailures */
     struct weir_str timestamp; /* when it failed: 2025-11-25T15:53:08.123Z */
     struct weir_str shard_id;
     struct weir_str arrived; /* when the record was made: whole seconds */
@@ -42,6 +44,9 @@ struct weir_letter {
     struct weir_str event_name;
     struct weir_str table;
     struct weir_item keys;
+    uint64_t batch_records;      /* that were given up at once; 0: this one alone */
+    struct weir_str batch_first; /* of them: sequences */
+    struct weir_str batch_last;
     bool incomplete;         /* the place was too small for the record's images */
     struct weir_str payload; /* JSON: {"Records":[...]} */
     struct weir_item gap;    /* not empty: it is about records that are lost, and says which */

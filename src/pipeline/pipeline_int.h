@@ -49,6 +49,13 @@ enum weir_letter_condition {
     WEIR_CONDITION_AGE,     /* RecordAgeExceeded */
 };
 
+/* Records that failed at once, because nothing tells which of them is at fault. */
+struct together {
+    size_t count; /* 0: this one failed alone */
+    struct weir_pos first;
+    struct weir_pos last;
+};
+
 /* A record that waits in a lane, in one block with its bytes. */
 struct queued {
     struct queued *next;
@@ -66,6 +73,7 @@ struct queued {
     bool gone;    /* as failed: somebody else has dealt with what it came back from */
     bool parked;  /* an earlier record of its item has failed: it waits for that, in the store */
     enum weir_letter_condition condition;
+    struct together together;
     unsigned attempts;    /* how often it was tried when it failed */
     struct weir_str step; /* that it failed at; empty: before the first one */
     struct weir_err err;
@@ -83,6 +91,12 @@ struct queued *weir_queued_create(const struct weir_record *record, struct weir_
         uint8_t hops, const struct weir_origin *origin, struct weir_str token);
 /* Tell the origin, and free. */
 void weir_queued_destroy(struct queued *queued, bool settled);
+/*
+ * Fail those of the `count` records from `first` on that are not left out already; when there are
+ * several, they failed together. step and err are copied.
+ */
+void weir_queued_fail(struct queued *first, size_t count, enum weir_letter_condition condition,
+        unsigned attempts, const struct weir_step *step, const struct weir_err *err);
 void weir_queued_init(struct queued_list *list);
 void weir_queued_add(struct queued_list *list, struct queued *queued);
 struct queued *weir_queued_take(struct queued_list *list);

@@ -56,6 +56,31 @@ void weir_queued_drop(struct queued *queued)
     queued->err = (struct weir_err){ .code = WEIR_E_CONDITION };
 }
 
+void weir_queued_fail(struct queued *first, size_t count, enum weir_letter_condition condition,
+        unsigned attempts, const struct weir_step *step, const struct weir_err *err)
+{
+    struct together together = { 0 };
+    struct queued *queued = first;
+    for (size_t i = 0; i < count; i++, queued = queued->next) {
+        if (!weir_queued_is_out(queued)) {
+            together.first = together.count > 0 ? together.first : queued->record.pos;
+            together.last = queued->record.pos;
+            together.count++;
+        }
+    }
+    queued = first;
+    for (size_t i = 0; i < count; i++, queued = queued->next) {
+        if (!weir_queued_is_out(queued)) {
+            queued->failed = true;
+            queued->condition = condition;
+            queued->together = together.count > 1 ? together : (struct together){ 0 };
+            queued->attempts = attempts;
+            queued->step = step->id;
+            queued->err = *err;
+        }
+    }
+}
+
 void weir_queued_init(struct queued_list *list)
 {
     *list = (struct queued_list){ 0 };

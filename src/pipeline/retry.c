@@ -189,16 +189,8 @@ static void give_up(struct weir_lane *lane, size_t count, const struct weir_err 
 {
     const struct weir_step *step =
             lane->cut != NULL ? lane->cut_by : lane->pipeline->model->steps[lane->step];
-    struct queued *queued = lane->taken.first;
-    for (size_t i = 0; i < count; i++, queued = queued->next) {
-        if (!weir_queued_is_out(queued)) {
-            queued->failed = true;
-            queued->condition = WEIR_CONDITION_RETRIES;
-            queued->step = step->id;
-            queued->attempts = lane->attempts.failed;
-            queued->err = *err;
-        }
-    }
+    weir_queued_fail(
+            lane->taken.first, count, WEIR_CONDITION_RETRIES, lane->attempts.failed, step, err);
     lane->attempts.given_up = count;
     weir_crash_point("retry.given_up");
     weir_lane_forget(lane);

@@ -94,26 +94,12 @@ struct weir_expr_value *weir_event_copy_slots(struct weir_lane *lane, struct wei
     return slots;
 }
 
-static void fail_record(
-        const struct weir_lane *lane, struct queued *queued, const struct weir_err *err)
-{
-    if (!weir_queued_is_out(queued)) {
-        queued->step = lane->pipeline->model->steps[lane->step]->id;
-        queued->failed = true;
-        queued->condition = WEIR_CONDITION_RECORD;
-        queued->attempts = 1;
-        queued->err = *err;
-    }
-}
-
 void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err)
 {
-    fail_record(lane, queued_of(event), err);
-    struct queued *queued = lane->taken.first;
-    for (size_t i = 0; event.of_batch && i < lane->done_count; i++, queued = queued->next) {
-        fail_record(lane, queued, err);
-    }
     const struct weir_pipeline_model *model = lane->pipeline->model;
+    struct queued *first = event.of_batch ? lane->taken.first : queued_of(event);
+    size_t count = event.of_batch ? lane->done_count : 1;
+    weir_queued_fail(first, count, WEIR_CONDITION_RECORD, 1, model->steps[lane->step], err);
     for (size_t i = 0; i <= lane->step; i++) {
         lane->rerun = lane->rerun || model->steps[i]->ops->writes;
     }

@@ -296,7 +296,7 @@ static enum weir_rc take_answer(const struct invoke_step *step, struct work *wor
         add_event(step, work, in->all[i], &answer);
     }
     if (failed < in->count) {
-        weir_fail(err, WEIR_E_IO, "function %.*s says that the record failed",
+        weir_fail(err, WEIR_E_REPORTED, "function %.*s says that the record failed",
                 WEIR_STR_ARG(step->function));
         weir_lane_cut(work->lane, in->all[failed], err);
     } else if (work->after < in->count && step->payload == NULL) {
@@ -314,7 +314,11 @@ static enum weir_verdict judge(const struct invoke_step *step, struct work *work
     *err = invocation->err;
     switch (invocation->outcome) {
     case WEIR_FUNCTION_OK:
-        return take_answer(step, work, in, err) == WEIR_OK ? WEIR_STEP_DONE : WEIR_STEP_RETRY;
+        if (take_answer(step, work, in, err) == WEIR_OK) {
+            return WEIR_STEP_DONE;
+        }
+        err->code = WEIR_E_REPORTED;
+        return WEIR_STEP_RETRY;
     case WEIR_FUNCTION_BLOCKED:
         return WEIR_STEP_BLOCKED;
     case WEIR_FUNCTION_FINAL:

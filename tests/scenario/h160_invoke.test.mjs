@@ -82,6 +82,30 @@ test('the answer goes on as one event of the batch', { skip }, async () => {
   }
 });
 
+test('an answer that a later step cannot use fails all its records, each with a letter', { skip }, async () => {
+  const { close, calls, putMany, scan, idle } = await start('handler', `
+    source: { table: orders, window: 300ms, concurrency: 1 }
+    steps:
+      - invoke: { function: f, result: answer }
+      - put: { table: out, item: { id: "\${answer.nothing}" } }
+    on_failure: { table: letters }`);
+  try {
+    await putMany([{ id: 'a' }, { id: 'b' }, { id: 'c' }]);
+    await idle();
+    const letters = (await scan('letters')).sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+    const batches = new Map(letters.map(({ batch }) => [JSON.stringify(batch), batch]));
+    const sizes = calls().map(({ event }) => event.Records.length);
+    assert.equal(letters.length, 3);
+    assert.deepEqual([...batches.values()].map((batch) => batch?.records ?? 1), sizes);
+    for (const { requestContext, responseContext } of letters) {
+      assert.equal(requestContext.condition, 'RecordRejected');
+      assert.equal(responseContext, undefined);
+    }
+  } finally {
+    await close();
+  }
+});
+
 test('with a payload each event is an invocation with an answer of its own', { skip }, async () => {
   const { close, calls, putMany, get, idle } = await start('doubles', `
     source: { table: orders, concurrency: 1 }
@@ -152,7 +176,9 @@ test('a report that names nobody fails the whole batch', { skip }, async () => {
   try {
     await put({ id: 'a' });
     await idle();
-    assert.match((await scan('letters'))[0].error, /itemIdentifier is no sequence number of the batch/);
+    const [letter] = await scan('letters');
+    assert.match(letter.error, /itemIdentifier is no sequence number of the batch/);
+    assert.equal(letter.responseContext.functionError, null); // it did answer
   } finally {
     await close();
   }

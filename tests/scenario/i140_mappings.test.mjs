@@ -16,7 +16,7 @@ import { BatchWriteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS } from './lib/functions.mjs';
 import { attributesOf, receive, sqsOf } from './lib/queues.mjs';
 import { fails } from './lib/tables.mjs';
-import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
+import { elsewhere, eventually, program, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 const QUEUE = 'arn:aws:sqs:us-east-1:000000000000:failed';
@@ -160,6 +160,32 @@ test('what fails: partial batches, and the envelope of what is given up', { skip
     assert.equal(letter.requestContext.approximateInvokeCount, 2);
     assert.equal(letter.DDBStreamBatchInfo.streamArn, EventSourceArn);
     assert.equal(letter.DDBStreamBatchInfo.batchSize, 1);
+    assert.deepEqual(letter.responseContext, { statusCode: 200, executedVersion: '$LATEST', functionError: null });
+  } finally {
+    await close();
+  }
+});
+
+test('a batch that is given up as a whole: a letter a record, each tells of the batch', { skip }, async () => {
+  const { weir, create, putMany, batches, idle, letters, close } = await start();
+  try {
+    await putMany([{ id: 'a' }, { id: 'b', poison: true }, { id: 'c' }]);
+    const { UUID } = await create({ MaximumRetryAttempts: 1, DestinationConfig: { OnFailure: { Destination: QUEUE } } });
+    await idle();
+    assert.deepEqual(batches().map((batch) => batch.length), [3, 3]);
+    const parsed = (await letters()).map(({ Body }) => JSON.parse(Body)).sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+    const sequences = parsed.map(({ sequence }) => sequence);
+    assert.equal(sequences.length, 3);
+    for (const { requestContext, responseContext, DDBStreamBatchInfo: info, batch, payload, sequence } of parsed) {
+      assert.equal(requestContext.approximateInvokeCount, 2);
+      assert.equal(responseContext.functionError, 'Unhandled');
+      assert.deepEqual([info.batchSize, info.startSequenceNumber, info.endSequenceNumber], [1, sequence, sequence]);
+      assert.deepEqual(batch, { first: sequences[0], last: sequences[2], records: 3 });
+      assert.equal(payload.Records.length, 1);
+    }
+    const { stdout } = spawnSync(program(), ['dlq', 'list', `mapping-${UUID}`, '--json'], {
+      encoding: 'utf8', env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir.endpoint } });
+    assert.deepEqual(JSON.parse(stdout.split('\n')[0]).batch, { first: sequences[0], last: sequences[2], records: 3 });
   } finally {
     await close();
   }

@@ -80,6 +80,27 @@ static void json_is_as_aws_has_it(void **state)
     assert_written("RecordRejected", CONTEXT("RecordRejected") REST);
 }
 
+/* Null, but there, when the function named what failed. */
+static void a_function_that_reports_has_no_error(void **state)
+{
+    (void)state;
+    struct weir_arena arena;
+    struct weir_buf buf;
+    struct weir_item item;
+    weir_arena_init(&arena);
+    weir_buf_init(&buf, 1 << 20);
+    struct weir_letter letter = sample(&arena, "RetryAttemptsExhausted");
+    letter.reported = true;
+    weir_letter_write(&buf, &letter);
+    weir_buf_byte(&buf, '\0');
+    assert_non_null(strstr(buf.p, "\"functionError\":null},\"version\""));
+    assert_int_equal(weir_letter_to_item(&letter, &arena, &item, NULL), WEIR_OK);
+    struct weir_item response = weir_value_map(weir_item_get(item, WEIR_STR("responseContext")));
+    assert_int_equal(weir_item_get(response, WEIR_STR("functionError")).type, WEIR_TYPE_NULL);
+    weir_buf_fini(&buf);
+    weir_arena_fini(&arena);
+}
+
 static void assert_same_text(struct weir_str a, struct weir_str b)
 {
     assert_true(weir_str_eq(a, b));
@@ -101,6 +122,9 @@ static void assert_same(const struct weir_letter *a, const struct weir_letter *b
     assert_same_text(a->payload, b->payload);
     assert_true(weir_item_eq(a->keys, b->keys));
     assert_int_equal(a->incomplete, b->incomplete);
+    assert_int_equal(a->batch_records, b->batch_records);
+    assert_same_text(a->batch_first, b->batch_first);
+    assert_same_text(a->batch_last, b->batch_last);
 }
 
 static void what_is_written_is_read(void **state)
@@ -112,9 +136,14 @@ static void what_is_written_is_read(void **state)
     struct weir_letter read;
     weir_arena_init(&arena);
     weir_buf_init(&buf, 1 << 20);
-    for (int incomplete = 0; incomplete < 2; incomplete++) {
+    for (int round = 0; round < 2; round++) {
         struct weir_letter letter = sample(&arena, "RetryAttemptsExhausted");
-        letter.incomplete = incomplete;
+        letter.incomplete = round == 1;
+        if (round == 1) {
+            letter.batch_records = 3;
+            letter.batch_first = WEIR_STR("000000000000000000041");
+            letter.batch_last = WEIR_STR("000000000000000000043");
+        }
         weir_buf_reset(&buf);
         weir_letter_write(&buf, &letter);
         assert_true(weir_letter_parse(weir_buf_view(&buf), &arena, &read));
@@ -183,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_is_as_aws_has_it),
+        cmocka_unit_test(a_function_that_reports_has_no_error),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(what_is_no_letter_is_told),
         cmocka_unit_test(what_is_shown_is_json),
