@@ -19,6 +19,7 @@ enum {
     GROUP_MAX_TRANSACTIONS = 1024,
     MOVED_SLOTS = 64 * 1024,
     TOUCHED_MAX = 64,
+    APPLY_AGAIN_MS = 200,
 };
 
 struct weir_commit {
@@ -50,7 +51,7 @@ struct weir_commit {
      */
     uint64_t moved[MOVED_SLOTS];
     uint64_t moved_all; /* a keyspace was dropped here */
-    bool unapplied;     /* a synced group could not be applied yet */
+    bool unapplied;     /* a synced group could not be applied yet: before the next one, or soon */
     struct weir_pos unapplied_end;
 
     struct weir_mutex state_mutex; /* guards the two below */
@@ -230,7 +231,7 @@ static void set_failed(struct weir_commit *commit, bool failed, const struct wei
     weir_mutex_unlock(&commit->state_mutex);
 }
 
-/* Write the keyspaces' batch; what could not be written is tried again before the next group. */
+/* Write the keyspaces' batch; what could not be written is tried again (apply_leftover). */
 static enum weir_rc apply(struct weir_commit *commit, struct weir_pos end, struct weir_err *err)
 {
     enum weir_rc rc = weir_keyspaces_apply(commit->store->spaces, end, err);
@@ -459,6 +460,8 @@ bool weir_commit_step(struct weir_commit *commit)
     struct weir_txn *lanes = queue_take(&commit->lanes);
     weir_mutex_unlock(&commit->mutex);
     if (clients == NULL && lanes == NULL) {
+        struct weir_err err;
+        (void)apply_leftover(commit, &err); /* what it says, weir_commit_is_read_only says too */
         return false;
     }
     take_list(commit, clients);
@@ -469,22 +472,36 @@ bool weir_commit_step(struct weir_commit *commit)
     return true;
 }
 
+/* Sleep while there is nothing to do; a group that is not applied yet is looked at now and then.
+ * False: there is nothing to do any more. */
+static bool await_work(struct weir_commit *commit)
+{
+    weir_mutex_lock(&commit->mutex);
+    bool again = false;
+    while (commit->clients.first == NULL && commit->lanes.first == NULL && !commit->stopping &&
+            !again) {
+        commit->sleeping = true;
+        if (commit->unapplied) {
+            weir_condition_wait_for(&commit->ready, &commit->mutex, APPLY_AGAIN_MS);
+            again = true;
+        } else {
+            weir_condition_wait(&commit->ready, &commit->mutex);
+        }
+        commit->sleeping = false;
+    }
+    bool work = commit->clients.first != NULL || commit->lanes.first != NULL || !commit->stopping;
+    weir_mutex_unlock(&commit->mutex);
+    return work;
+}
+
 static void *commit_main(void *arg)
 {
     struct weir_commit *commit = arg;
     pthread_setname_np(pthread_self(), "weir-commit");
-    for (;;) {
-        weir_mutex_lock(&commit->mutex);
-        while (commit->clients.first == NULL && commit->lanes.first == NULL && !commit->stopping) {
-            commit->sleeping = true;
-            weir_condition_wait(&commit->ready, &commit->mutex);
-            commit->sleeping = false;
-        }
-        weir_mutex_unlock(&commit->mutex);
-        if (!weir_commit_step(commit)) {
-            return NULL; /* woken without work: it is to stop */
-        }
+    while (await_work(commit)) {
+        (void)weir_commit_step(commit);
     }
+    return NULL;
 }
 
 void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn)

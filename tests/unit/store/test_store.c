@@ -1,6 +1,7 @@
 /* The store: keyspaces, transactions and operations. */
 #include <pthread.h>
 
+#include "base/crash.h"
 #include "base/random.h"
 #include "store_fixture.h"
 
@@ -651,6 +652,32 @@ static void threads_do_not_lose_updates(void **state)
     assert_value(f, SPACE, "counter", "800");
 }
 
+struct awaiting {
+    struct weir_watch watch;
+    sem_t woken;
+};
+
+static void woken(struct weir_watch *watch)
+{
+    sem_post(&WEIR_CONTAINER(watch, struct awaiting, watch)->woken);
+}
+
+static void what_the_log_holds_is_shown_without_another_write(void **state)
+{
+    struct fixture *f = *state;
+    struct awaiting awaiting = { .watch = { .space = SPACE, .wake = woken } };
+    struct weir_err why;
+    sem_init(&awaiting.woken, 0, 0);
+    weir_store_watch(f->store, &awaiting.watch);
+    weir_fault_at("state.write", 1, 2);
+    assert_int_equal(commit(f, incrementing(1)), WEIR_E_UNKNOWN_OUTCOME);
+    sem_wait(&awaiting.woken);
+    assert_value(f, SPACE, "counter", "1");
+    assert_false(weir_store_is_read_only(f->store, &why));
+    weir_store_unwatch(f->store, &awaiting.watch);
+    sem_destroy(&awaiting.woken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -673,6 +700,7 @@ int main(void)
         IN_MEMORY(operations_know_time_and_size),
         IN_MEMORY(nothing_is_taken_after_stop),
         ON_DISK(a_dropped_keyspace_is_empty),
+        ON_DISK(what_the_log_holds_is_shown_without_another_write),
         IN_MEMORY(threads_do_not_lose_updates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
