@@ -80,6 +80,7 @@ struct weir_cli_call {
     bool lanes;
     bool prune;
     bool cancel;
+    bool wait;
     bool yes;
     bool verbose;
     bool log;

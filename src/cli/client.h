@@ -20,6 +20,8 @@
                 WEIR_CLI_TEXT, offsetof(struct weir_cli_call, endpoint) \
     }
 
+enum { WEIR_CLI_FOREVER_MS = INT32_MAX };
+
 /* What to ask a running weir for. */
 struct weir_cli_request {
     struct weir_str operation; /* of DynamoDB, "PutItem": POST / with a target; empty: GET path */
@@ -31,7 +33,7 @@ struct weir_cli_request {
     /* As in struct weir_http_fetch: takes the body as it comes. NULL: it is gathered. */
     bool (*on_data)(void *arg, const struct weir_http_reply *reply, struct weir_str data);
     void *arg;
-    uint32_t timeout_ms; /* longest silence; 0: the client's */
+    uint32_t timeout_ms; /* of the whole call; 0: the client's */
 };
 
 /* Append `&name=value` to a path with a query, the value encoded; nothing when it is empty. */

@@ -5,6 +5,8 @@ static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "prune", 0, NULL, "delete what was made of items that do not pass the filter now",
             WEIR_CLI_FLAG, offsetof(struct weir_cli_call, prune) },
+    { "wait", 0, NULL, "come back when it has ended", WEIR_CLI_FLAG,
+            offsetof(struct weir_cli_call, wait) },
     { "cancel", 0, NULL, "end the rebuild, or the replay, that is under way", WEIR_CLI_FLAG,
             offsetof(struct weir_cli_call, cancel) },
     { "json", 0, NULL, "print an object", WEIR_CLI_FLAG, offsetof(struct weir_cli_call, json) },

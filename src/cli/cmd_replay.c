@@ -15,6 +15,8 @@ static const struct weir_cli_option options[] = {
             offsetof(struct weir_cli_call, where) },
     { "stale", 0, NULL, "also records whose item has changed since", WEIR_CLI_FLAG,
             offsetof(struct weir_cli_call, stale) },
+    { "wait", 0, NULL, "come back when it has ended", WEIR_CLI_FLAG,
+            offsetof(struct weir_cli_call, wait) },
     { "cancel", 0, NULL, "end the replay, or the rebuild, that is under way", WEIR_CLI_FLAG,
             offsetof(struct weir_cli_call, cancel) },
     { "json", 0, NULL, "print an object", WEIR_CLI_FLAG, offsetof(struct weir_cli_call, json) },

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "cli/client.h"
 
-enum { LINE_MAX_BYTES = 16 << 20, FOREVER_MS = 0x7fffffff, TIME_MAX_DIGITS = 15 };
+enum { LINE_MAX_BYTES = 16 << 20, TIME_MAX_DIGITS = 15 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
@@ -133,7 +133,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
         .path = weir_buf_view(&path),
         .on_data = take_data,
         .arg = &following,
-        .timeout_ms = FOREVER_MS, /* a table may be silent for days */
+        .timeout_ms = WEIR_CLI_FOREVER_MS, /* a table may be silent for days */
     };
     enum weir_cli_exit code = weir_cli_fetch(call, &request, &reply);
     if (code == WEIR_CLI_DONE && reply.status != 200) {

@@ -63,6 +63,11 @@ bool weir_record_is_stale(
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+static const char *kind_name(enum job_kind kind)
+{
+    return kind == JOB_REBUILD ? "rebuild" : "replay";
+}
+
 struct pipeline_job *weir_job_create(struct pipeline *pipeline, enum job_kind kind)
 {
     struct pipeline_job *job = weir_alloc_zero(1, sizeof(*job));
@@ -81,9 +86,23 @@ struct pipeline_job *weir_job_create(struct pipeline *pipeline, enum job_kind ki
     return job;
 }
 
+static void tell(struct pipeline_job *job, enum weir_rc rc, const struct weir_err *err)
+{
+    struct weir_job_ask *ask = WEIR_TAKE(job->ask);
+    if (ask != NULL) {
+        ask->told(ask, rc, err);
+    }
+}
+
 void weir_job_destroy(struct pipeline_job *job)
 {
+    struct weir_err err;
     if (job != NULL) {
+        tell(job,
+                weir_fail(&err, WEIR_E_CLOSED,
+                        "pipeline '%.*s' stops; the %s goes on when it runs again",
+                        WEIR_STR_ARG(job->pipeline->model->name), kind_name(job->kind)),
+                &err);
         weir_replay_close(job);
         weir_pattern_set_destroy(job->pattern);
         weir_pattern_scratch_destroy(job->scratch);
@@ -122,11 +141,6 @@ void weir_job_source_gone(struct pipeline *pipeline)
 }
 
 /* --- entries ------------------------------------------------------------------------------- */
-
-static const char *kind_name(enum job_kind kind)
-{
-    return kind == JOB_REBUILD ? "rebuild" : "replay";
-}
 
 static struct weir_str entry_key(
         struct weir_arena *arena, const struct pipeline *pipeline, char which)
@@ -313,11 +327,17 @@ static void delete_entries(struct pipeline_job *job, bool done)
 static void end(struct pipeline_job *job)
 {
     struct pipeline *pipeline = job->pipeline;
+    struct weir_err err;
     if (!job->cancelled) {
         delete_entries(job, true);
         weir_logline(WEIR_LOG_INFO,
                 job->kind == JOB_REBUILD ? "pipeline.rebuilt" : "pipeline.replayed", "pipeline",
                 pipeline->model->name.p, NULL);
+        tell(job, WEIR_OK, NULL);
+    } else {
+        enum weir_rc rc = weir_fail(
+                &err, WEIR_E_NOT_FOUND, "the %s was cancelled on the way", kind_name(job->kind));
+        tell(job, rc, &err);
     }
     pipeline->job = NULL;
     weir_job_destroy(job);
@@ -336,7 +356,7 @@ static bool sources_are_there(const struct pipeline *pipeline)
 bool weir_job_feed(struct pipeline *pipeline, uint64_t deadline_ns)
 {
     struct pipeline_job *job = pipeline->job;
-    if (job == NULL || job->outstanding > 0 || !sources_are_there(pipeline)) {
+    if (job == NULL || job->beginning || job->outstanding > 0 || !sources_are_there(pipeline)) {
         return true;
     }
     if (job->broken) {
@@ -406,18 +426,69 @@ enum weir_rc weir_job_may_begin(struct weir_pipelines *pipelines, struct weir_st
     return WEIR_OK;
 }
 
-void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn)
+/* A beginning that is under way, in its transaction's memory; the pipeline may go meanwhile. */
+struct beginning {
+    struct weir_post post;
+    struct weir_pipelines *all;
+    struct weir_str pipeline;
+    struct weir_txn *txn;
+};
+
+static void job_begins(struct pipeline_job *job, enum weir_rc rc, const struct weir_err *err)
 {
     struct pipeline *pipeline = job->pipeline;
-    weir_job_put(job, txn);
-    txn->lane = true;
-    txn->done = written;
-    pipeline->job = job;
-    weir_store_submit(pipeline->all->store, txn);
-    weir_crash_point("job.began");
+    job->beginning = false;
+    if (rc != WEIR_OK) {
+        tell(job, rc, err);
+        pipeline->job = NULL;
+        weir_job_destroy(job);
+        return;
+    }
     weir_logline(WEIR_LOG_INFO, job->kind == JOB_REBUILD ? "pipeline.rebuilds" : "pipeline.replays",
             "pipeline", pipeline->model->name.p, NULL);
+    if (job->ask != NULL && !job->ask->wait) {
+        tell(job, WEIR_OK, NULL);
+    }
     weir_pipeline_wake(pipeline);
+}
+
+static void beginning_posted(struct weir_post *post)
+{
+    struct beginning *beginning = WEIR_CONTAINER(post, struct beginning, post);
+    struct weir_txn *txn = beginning->txn;
+    struct pipeline *pipeline = weir_pipeline_find(beginning->all, beginning->pipeline);
+    if (pipeline != NULL && pipeline->job != NULL && pipeline->job->beginning) {
+        job_begins(pipeline->job, txn->rc, &txn->err);
+    }
+    weir_txn_destroy(txn);
+}
+
+static void beginning_written(struct weir_txn *txn)
+{
+    struct beginning *beginning = txn->arg;
+    weir_crash_point("job.began");
+    weir_loop_post(beginning->all->loop, &beginning->post);
+}
+
+void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn, struct weir_job_ask *ask)
+{
+    struct pipeline *pipeline = job->pipeline;
+    struct beginning *beginning = WEIR_ARENA_NEW(&txn->arena, struct beginning);
+    *beginning = (struct beginning){
+        .post.run = beginning_posted,
+        .all = pipeline->all,
+        .pipeline = weir_arena_str(&txn->arena, pipeline->model->name),
+        .txn = txn,
+    };
+    weir_job_put(job, txn);
+    txn->lane = true;
+    txn->urgent = true;
+    txn->done = beginning_written;
+    txn->arg = beginning;
+    job->ask = ask;
+    job->beginning = true;
+    pipeline->job = job;
+    weir_store_submit(pipeline->all->store, txn);
 }
 
 void weir_job_cancel(struct pipeline_job *job)

@@ -197,17 +197,28 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines);
 /* Tables or queues have come, changed or gone: look again for sources and targets. Any thread. */
 void weir_pipelines_catalogue_changed(struct weir_pipelines *pipelines);
 
+/* Who asks for a rebuild or a replay; lives until told is called. */
+struct weir_job_ask {
+    bool wait; /* for its end; else for its beginning, which is durable then */
+    /*
+     * On the loop, once, never inside the call that asks: rc WEIR_OK, or why not. WEIR_E_CLOSED:
+     * the pipeline stops, and the job goes on when it runs again. WEIR_E_NOT_FOUND: somebody has
+     * cancelled it.
+     */
+    void (*told)(struct weir_job_ask *ask, enum weir_rc rc, const struct weir_err *err);
+};
+
 /*
  * Rebuild a pipeline's views: all items of its tables as INSERT records through filter and steps,
  * while the streams go on. An item that has changed since it was read is left to its stream,
  * and a view knows what it has processed, so nothing is missing and nothing double. What views hold
  * of items that are gone is deleted; what they hold of items that do not pass the filter now stays,
- * unless prune. Goes on after a restart.
+ * unless prune. Goes on after a restart. ask is told after WEIR_OK only; NULL: nobody listens.
  * Errors: WEIR_E_NOT_FOUND (no such pipeline), WEIR_E_INVALID (a step would act again, a table is
  * missing, or another rebuild or replay is under way).
  */
-WEIR_MUST_CHECK enum weir_rc weir_pipelines_rebuild(
-        struct weir_pipelines *pipelines, struct weir_str name, bool prune, struct weir_err *err);
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_rebuild(struct weir_pipelines *pipelines,
+        struct weir_str name, bool prune, struct weir_job_ask *ask, struct weir_err *err);
 
 struct weir_replay {
     struct weir_str pipeline;
@@ -220,12 +231,12 @@ struct weir_replay {
 /*
  * Process records of the log again, beside what comes. Records whose item has changed since are
  * left out unless stale, but views get them, and know which ones are of use. Goes on after a
- * restart, where it was.
+ * restart, where it was. ask: as weir_pipelines_rebuild.
  * Errors: as weir_pipelines_rebuild; WEIR_E_INVALID also: from, to or where is wrong;
  * WEIR_E_TRIMMED (from is before what the log keeps; says what that is); WEIR_E_IO.
  */
-WEIR_MUST_CHECK enum weir_rc weir_pipelines_replay(
-        struct weir_pipelines *pipelines, const struct weir_replay *replay, struct weir_err *err);
+WEIR_MUST_CHECK enum weir_rc weir_pipelines_replay(struct weir_pipelines *pipelines,
+        const struct weir_replay *replay, struct weir_job_ask *ask, struct weir_err *err);
 
 /* End a rebuild or a replay; what is in lanes is still processed. Errors: WEIR_E_NOT_FOUND. */
 WEIR_MUST_CHECK enum weir_rc weir_pipelines_cancel(

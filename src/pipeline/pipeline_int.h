@@ -719,9 +719,11 @@ struct pipeline_job {
     size_t burst_bytes;
     uint64_t burst_keys; /* looked at in this burst */
     uint64_t given;
-    bool began;  /* something was given since the place was written */
-    bool ended;  /* there is nothing more to give */
-    bool broken; /* records were dropped with their lane: begin again at the place */
+    struct weir_job_ask *ask; /* who is to be told; NULL: nobody */
+    bool beginning;           /* its entry is not durable yet */
+    bool began;               /* something was given since the place was written */
+    bool ended;               /* there is nothing more to give */
+    bool broken;              /* records were dropped with their lane: begin again at the place */
     bool cancelled;
     bool fresh; /* replay: positions in the store are an earlier replay's */
     bool stale;
@@ -760,7 +762,7 @@ struct queued *weir_job_give(struct pipeline_job *job, struct source *source,
 WEIR_MUST_CHECK enum weir_rc weir_job_may_begin(struct weir_pipelines *pipelines,
         struct weir_str name, struct pipeline **ret_pipeline, struct weir_err *err);
 /* Begin a job, which the pipeline takes; its entry is added to txn, which is submitted. */
-void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn);
+void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn, struct weir_job_ask *ask);
 /* End a job: what is in lanes is still processed, nothing more is given. */
 void weir_job_cancel(struct pipeline_job *job);
 /* A source goes, with its lanes. */

@@ -308,8 +308,8 @@ enum weir_rc weir_rebuild_new_source(
     return WEIR_OK;
 }
 
-enum weir_rc weir_pipelines_rebuild(
-        struct weir_pipelines *pipelines, struct weir_str name, bool prune, struct weir_err *err)
+enum weir_rc weir_pipelines_rebuild(struct weir_pipelines *pipelines, struct weir_str name,
+        bool prune, struct weir_job_ask *ask, struct weir_err *err)
 {
     struct pipeline *pipeline = NULL;
     enum weir_rc rc = weir_job_may_begin(pipelines, name, &pipeline, err);
@@ -327,6 +327,6 @@ enum weir_rc weir_pipelines_rebuild(
     }
     struct pipeline_job *job = weir_job_create(pipeline, JOB_REBUILD);
     job->prune = prune;
-    weir_job_begin(job, weir_txn_create());
+    weir_job_begin(job, weir_txn_create(), ask);
     return WEIR_OK;
 }

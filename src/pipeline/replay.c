@@ -310,8 +310,8 @@ static enum weir_rc set_range(
     return rc;
 }
 
-enum weir_rc weir_pipelines_replay(
-        struct weir_pipelines *pipelines, const struct weir_replay *asked, struct weir_err *err)
+enum weir_rc weir_pipelines_replay(struct weir_pipelines *pipelines,
+        const struct weir_replay *asked, struct weir_job_ask *ask, struct weir_err *err)
 {
     struct pipeline *pipeline = NULL;
     enum weir_rc rc = weir_job_may_begin(pipelines, asked->pipeline, &pipeline, err);
@@ -332,6 +332,6 @@ enum weir_rc weir_pipelines_replay(
     }
     struct weir_txn *txn = weir_txn_create();
     weir_replay_ended(job, txn); /* what a replay that was lost may have left */
-    weir_job_begin(job, txn);
+    weir_job_begin(job, txn, ask);
     return WEIR_OK;
 }

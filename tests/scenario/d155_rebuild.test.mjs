@@ -146,6 +146,22 @@ test('a rebuild whose rule changes on the way begins again', { skip }, async () 
   assert.equal((await pipeline('view')).rebuild_needed, undefined);
 });
 
+test('a rebuild is written down when it is answered, and can be waited for', { skip }, async () => {
+  await done('rebuild', 'view');
+  await weir.kill();
+  await weir.start();
+  assert.equal((await pipeline('view')).job?.kind, 'rebuild');
+  await settled();
+  assert.equal(await done('rebuild', 'view', '--wait'), 'the rebuild has ended\n');
+  assert.equal((await pipeline('view')).job, undefined);
+  const waiting = run('rebuild', 'view', '--wait');
+  await eventually(async () => (await weir.request({ path: '/v1/cancel?pipeline=view' })).status === 200,
+    { what: 'a rebuild under way' });
+  const { code, err } = await waiting;
+  assert.equal(code, 1);
+  assert.match(err, /the rebuild was cancelled on the way/);
+});
+
 test('records are replayed into one pipeline', { skip }, async () => {
   await settled('seen');
   const { records } = await pipeline('view');

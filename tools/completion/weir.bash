@@ -37,8 +37,8 @@ _weir() {
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
     dlq) options="--endpoint --fingerprint --error --since --until --key --group --limit --stale --yes --json --help" ;;
     timers) options="--endpoint --limit --json --help" ;;
-    replay) options="--endpoint --from --to --where --stale --cancel --json --help" ;;
-    rebuild) options="--endpoint --prune --cancel --json --help" ;;
+    replay) options="--endpoint --from --to --where --stale --wait --cancel --json --help" ;;
+    rebuild) options="--endpoint --prune --wait --cancel --json --help" ;;
     put) options="--endpoint --condition --names --values --ddb --json --help" ;;
     get) options="--endpoint --ddb --json --help" ;;
     delete) options="--endpoint --ddb --json --help" ;;

@@ -64,7 +64,7 @@ static void assert_view(struct bench *b, const char *prefix)
 static void rebuild(struct bench *b, bool prune)
 {
     struct weir_err err;
-    must(weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), prune, &err), &err);
+    must(weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), prune, NULL, &err), &err);
 }
 
 static void a_new_view_holds_what_was_there_before(void **state)
@@ -251,11 +251,11 @@ static void what_cannot_be_rebuilt_is_refused(void **state)
     struct weir_err err;
     make_tables(b);
     add_pipeline(b, "view", copies);
-    assert_int_equal(
-            weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), false, &err), WEIR_E_INVALID);
+    assert_int_equal(weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), false, NULL, &err),
+            WEIR_E_INVALID);
     assert_non_null(strstr(err.msg, "has no `project` step"));
-    assert_int_equal(
-            weir_pipelines_rebuild(b->pipelines, WEIR_STR("other"), false, &err), WEIR_E_NOT_FOUND);
+    assert_int_equal(weir_pipelines_rebuild(b->pipelines, WEIR_STR("other"), false, NULL, &err),
+            WEIR_E_NOT_FOUND);
     assert_int_equal(weir_pipelines_cancel(b->pipelines, WEIR_STR("view"), &err), WEIR_E_NOT_FOUND);
 }
 
@@ -268,8 +268,8 @@ static void a_rebuild_can_be_cancelled(void **state)
     put_orders(b, 0, IDS);
     run_until(b, all_is_done);
     rebuild(b, false);
-    assert_int_equal(
-            weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), false, &err), WEIR_E_INVALID);
+    assert_int_equal(weir_pipelines_rebuild(b->pipelines, WEIR_STR("view"), false, NULL, &err),
+            WEIR_E_INVALID);
     assert_non_null(strstr(err.msg, "under way"));
     must(weir_pipelines_cancel(b->pipelines, WEIR_STR("view"), &err), &err);
     run_until(b, all_is_done);
@@ -286,7 +286,7 @@ static void replay(struct bench *b, struct weir_replay asked)
 {
     struct weir_err err;
     asked.pipeline = WEIR_STR("copies");
-    must(weir_pipelines_replay(b->pipelines, &asked, &err), &err);
+    must(weir_pipelines_replay(b->pipelines, &asked, NULL, &err), &err);
     run_until(b, all_is_done);
 }
 
@@ -342,11 +342,11 @@ static void what_a_replay_cannot_do_is_said(void **state)
     make_tables(b);
     add_pipeline(b, "copies", copies);
     struct weir_replay asked = { .pipeline = WEIR_STR("copies"), .from = WEIR_STR("yesterday") };
-    assert_int_equal(weir_pipelines_replay(b->pipelines, &asked, &err), WEIR_E_INVALID);
+    assert_int_equal(weir_pipelines_replay(b->pipelines, &asked, NULL, &err), WEIR_E_INVALID);
     assert_non_null(strstr(err.msg, "from is a time as in"));
     asked.from = WEIR_STR("2025-01-01T00:00:00Z");
     asked.where = WEIR_STR("{\"eventName\":\"MODIFY\"}");
-    assert_int_equal(weir_pipelines_replay(b->pipelines, &asked, &err), WEIR_E_INVALID);
+    assert_int_equal(weir_pipelines_replay(b->pipelines, &asked, NULL, &err), WEIR_E_INVALID);
     assert_non_null(strstr(err.msg, "where: "));
 }
 
@@ -369,7 +369,7 @@ static void a_replay_goes_on_after_a_stop(void **state)
         .pipeline = WEIR_STR("messages"),
         .from = WEIR_STR("1970-01-01T00:00:00Z"),
     };
-    must(weir_pipelines_replay(b->pipelines, &asked, &err), &err);
+    must(weir_pipelines_replay(b->pipelines, &asked, NULL, &err), &err);
     int stops = 0;
     for (; is_rebuilding(b); stops++) {
         run_turns(b, 1 + weir_random_below(&random, 4));
