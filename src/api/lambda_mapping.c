@@ -7,13 +7,20 @@
  *     PUT    /2015-03-31/event-source-mappings/UUID    UpdateEventSourceMapping
  *     DELETE /2015-03-31/event-source-mappings/UUID    DeleteEventSourceMapping
  *
- * Their source is the stream of a table. A member that weir does not do is refused by its name.
+ * Their source is the stream of a table, or a queue. A member that the source does not have is
+ * refused as AWS does it, one that weir does not do by its name.
  */
 #include "api/lambda_int.h"
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { PAGE_MAX = 100, FILTERS_MAX = 10, FILTERS_MAX_BYTES = 1024 * 1024 };
+enum {
+    PAGE_MAX = 100,
+    FILTERS_MAX = 10,
+    FILTERS_MAX_BYTES = 1024 * 1024,
+    STREAM_BATCH = 100, /* BatchSize that is not given */
+    QUEUE_BATCH = 10,
+};
 
 static const struct weir_str root = { "/2015-03-31/event-source-mappings", 33 };
 
@@ -29,6 +36,10 @@ struct criteria {
 
 struct destination {
     struct weir_str arn;
+};
+
+struct scaling {
+    struct weir_wire_number concurrency;
 };
 
 struct destinations {
@@ -52,7 +63,8 @@ struct request {
     struct weir_wire_number retries;
     struct weir_wire_number tumbling;
     struct weir_wire_list response_types;
-    struct weir_str refused[14];
+    struct scaling *scaling;
+    struct weir_str refused[13];
 };
 
 #define AT(structure, field) offsetof(struct structure, field)
@@ -84,6 +96,13 @@ static const struct weir_wire_member destinations_members[] = {
 static const struct weir_wire_shape destinations_shape = { sizeof(struct destinations),
     destinations_members };
 
+static const struct weir_wire_member scaling_members[] = {
+    { "MaximumConcurrency", WEIR_WIRE_NUMBER, .offset = AT(scaling, concurrency), .min = 2,
+            .max = 1000 },
+    END
+};
+static const struct weir_wire_shape scaling_shape = { sizeof(struct scaling), scaling_members };
+
 #define REFUSED(name, number)                                                       \
     {                                                                               \
         name, WEIR_WIRE_REFUSED,                                                    \
@@ -113,6 +132,7 @@ static const struct weir_wire_member request_members[] = {
     { "TumblingWindowInSeconds", WEIR_WIRE_NUMBER, .offset = AT(request, tumbling), .min = 0,
             .max = 900 },
     { "FunctionResponseTypes", WEIR_WIRE_STRINGS, .offset = AT(request, response_types), .max = 1 },
+    { "ScalingConfig", WEIR_WIRE_STRUCT, .offset = AT(request, scaling), .shape = &scaling_shape },
     REFUSED("StartingPositionTimestamp", 0),
     REFUSED("Topics", 1),
     REFUSED("Queues", 2),
@@ -121,12 +141,11 @@ static const struct weir_wire_member request_members[] = {
     REFUSED("AmazonManagedKafkaEventSourceConfig", 5),
     REFUSED("SelfManagedKafkaEventSourceConfig", 6),
     REFUSED("DocumentDBEventSourceConfig", 7),
-    REFUSED("ScalingConfig", 8),
-    REFUSED("ProvisionedPollerConfig", 9),
-    REFUSED("MetricsConfig", 10),
-    REFUSED("LoggingConfig", 11),
-    REFUSED("KMSKeyArn", 12),
-    REFUSED("Tags", 13),
+    REFUSED("ProvisionedPollerConfig", 8),
+    REFUSED("MetricsConfig", 9),
+    REFUSED("LoggingConfig", 10),
+    REFUSED("KMSKeyArn", 11),
+    REFUSED("Tags", 12),
     END,
 };
 static const struct weir_wire_shape request_shape = { sizeof(struct request), request_members };
@@ -180,6 +199,38 @@ static void write_limit(struct weir_buf *out, const char *name, uint64_t number,
     }
 }
 
+/* What only mappings of streams have. */
+static void write_of_stream(struct weir_buf *out, const struct weir_mapping_view *view)
+{
+    const struct weir_mapping *mapping = view->mapping;
+    weir_out_number(out, "ParallelizationFactor", mapping->factor);
+    weir_out_text(out, "StartingPosition", weir_str_z(mapping->latest ? "LATEST" : "TRIM_HORIZON"));
+    weir_buf_z(out, ",\"DestinationConfig\":{\"OnFailure\":{");
+    if (mapping->destination.n > 0) {
+        weir_out_text(out, "Destination", mapping->destination);
+    }
+    weir_buf_z(out, "}}");
+    write_limit(out, "MaximumRecordAgeInSeconds", mapping->max_age_s, 0);
+    weir_out_bool(out, "BisectBatchOnFunctionError", mapping->bisect);
+    write_limit(out, "MaximumRetryAttempts", mapping->retries, UINT64_MAX);
+    weir_out_number(out, "TumblingWindowInSeconds", 0);
+    write_result(out, view);
+    weir_out_text(out, "StateTransitionReason", WEIR_STR("User action"));
+}
+
+/* And of queues, for which AWS tells no result; here problems are told. */
+static void write_of_queue(struct weir_buf *out, const struct weir_mapping_view *view)
+{
+    if (view->mapping->concurrency > 0) {
+        weir_buf_printf(out, ",\"ScalingConfig\":{\"MaximumConcurrency\":%llu}",
+                (unsigned long long)view->mapping->concurrency);
+    }
+    if (view->progress == WEIR_PROGRESS_STUCK) {
+        write_result(out, view);
+    }
+    weir_out_text(out, "StateTransitionReason", WEIR_STR("USER_INITIATED"));
+}
+
 static void write_view(struct weir_api *api, struct weir_buf *out,
         const struct weir_mapping_view *view, struct weir_arena *arena)
 {
@@ -201,31 +252,23 @@ static void write_view(struct weir_api *api, struct weir_buf *out,
     weir_out_text(out, "EventSourceMappingArn",
             weir_arena_printf(arena, "%.*sevent-source-mapping:%.*s", (int)(function.n - name),
                     function.p, WEIR_STR_ARG(mapping->uuid)));
-    weir_out_text(out, "EventSourceArn", mapping->stream_arn);
+    weir_out_text(out, "EventSourceArn", mapping->source_arn);
     weir_out_text(out, "FunctionArn", function);
     weir_buf_fini(&arn);
     weir_out_number(out, "BatchSize", mapping->batch);
     weir_out_number(out, "MaximumBatchingWindowInSeconds", mapping->window_s);
-    weir_out_number(out, "ParallelizationFactor", mapping->factor);
-    weir_out_text(out, "StartingPosition", weir_str_z(mapping->latest ? "LATEST" : "TRIM_HORIZON"));
     if (mapping->filters.n > 0) {
         write_filters(out, mapping->filters, arena);
     }
-    weir_buf_z(out, ",\"DestinationConfig\":{\"OnFailure\":{");
-    if (mapping->destination.n > 0) {
-        weir_out_text(out, "Destination", mapping->destination);
-    }
-    weir_buf_z(out, "}}");
-    write_limit(out, "MaximumRecordAgeInSeconds", mapping->max_age_s, 0);
-    weir_out_bool(out, "BisectBatchOnFunctionError", mapping->bisect);
-    write_limit(out, "MaximumRetryAttempts", mapping->retries, UINT64_MAX);
-    weir_out_number(out, "TumblingWindowInSeconds", 0);
     weir_out_name(out, "FunctionResponseTypes");
     weir_buf_z(out, mapping->report_failures ? "[\"ReportBatchItemFailures\"]" : "[]");
     weir_out_time(out, "LastModified", mapping->modified);
-    write_result(out, view);
     weir_out_text(out, "State", weir_str_z(states[view->state]));
-    weir_out_text(out, "StateTransitionReason", WEIR_STR("User action"));
+    if (weir_mapping_is_of_queue(mapping)) {
+        write_of_queue(out, view);
+    } else {
+        write_of_stream(out, view);
+    }
     weir_buf_byte(out, '}');
 }
 
@@ -298,10 +341,21 @@ static struct changing *begin(struct weir_api *api, struct weir_http_request *ht
     return changing;
 }
 
-/*
- * It is under way, or was refused at once. That stream and function have a mapping is said in AWS's
- * words; the error has its UUID.
- */
+/* AWS's words for a source and a function that have a mapping. */
+static struct weir_str already_there(
+        struct weir_arena *arena, const struct weir_mapping *mapping, const char *uuid)
+{
+    bool of_queue = weir_mapping_is_of_queue(mapping);
+    return weir_arena_printf(arena,
+            "%s (\" %.*s \") and function (\" %.*s \") %salready exists. Please update or delete "
+            "the "
+            "existing mapping with UUID %s",
+            of_queue ? "An event source mapping with SQS arn" : "The event source arn",
+            WEIR_STR_ARG(mapping->source_arn), WEIR_STR_ARG(mapping->function),
+            of_queue ? "" : "provided mapping ", uuid);
+}
+
+/* It is under way, or was refused at once. */
 static void end_of_begin(struct changing *changing, const struct weir_mapping *mapping,
         enum weir_rc rc, const struct weir_err *err)
 {
@@ -312,10 +366,7 @@ static void end_of_begin(struct changing *changing, const struct weir_mapping *m
         return;
     }
     if (rc == WEIR_E_EXISTS) {
-        message = weir_arena_printf(&changing->http->arena,
-                "The event source arn (\" %.*s \") and function (\" %.*s \") provided mapping "
-                "already exists. Please update or delete the existing mapping with UUID %s",
-                WEIR_STR_ARG(mapping->stream_arn), WEIR_STR_ARG(mapping->function), err->msg);
+        message = already_there(&changing->http->arena, mapping, err->msg);
     }
     refuse(changing->api, changing->http, rc, message);
     weir_free(changing);
@@ -349,7 +400,8 @@ static enum weir_rc check_refused(const struct request *request, struct weir_err
     }
     if (name.n > 0) {
         return weir_fail(err, WEIR_E_INVALID,
-                "%.*s is not supported by weir: event sources are the streams of tables",
+                "%.*s is not supported by weir: event sources are the streams of tables, and "
+                "queues",
                 WEIR_STR_ARG(name));
     }
     if (request->tumbling.set && request->tumbling.value != 0) {
@@ -451,11 +503,80 @@ static enum weir_rc read_numbers(
     return WEIR_OK;
 }
 
+/* What AWS does not take for this kind of source. */
+static enum weir_rc check_members(
+        const struct request *request, bool of_queue, struct weir_err *err)
+{
+    const struct {
+        const char *name;
+        bool there;
+        bool of_queue;
+    } members[] = {
+        { "ParallelizationFactor", request->factor.set, false },
+        { "DestinationConfig", request->destinations != NULL, false },
+        { "MaximumRecordAgeInSeconds", request->max_age.set, false },
+        { "BisectBatchOnFunctionError", request->bisect.set, false },
+        { "MaximumRetryAttempts", request->retries.set, false },
+        { "TumblingWindowInSeconds", request->tumbling.set, false },
+        { "ScalingConfig", request->scaling != NULL, true },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(members); i++) {
+        if (members[i].there && members[i].of_queue != of_queue) {
+            return weir_fail(err, WEIR_E_INVALID,
+                    "Unsupported %s parameter for given event source mapping type.",
+                    members[i].name);
+        }
+    }
+    return WEIR_OK;
+}
+
+/* What AWS asks of a mapping with a queue as its source, as it would become. */
+static enum weir_rc check_of_queue(
+        struct weir_api *api, const struct weir_mapping *mapping, struct weir_err *err)
+{
+    const struct weir_queue *queue = NULL;
+    const struct weir_function_model *function =
+            weir_functions_find(api->options.functions, mapping->function);
+    if (weir_queues_get(api->options.queues, mapping->source_arn, &queue, NULL) != WEIR_OK) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "Error occurred while ReceiveMessage. SQS Error Code: "
+                "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue "
+                "does not exist.");
+    }
+    uint64_t visible_s = queue->visibility_ms / WEIR_QUEUE_SECOND_MS;
+    uint64_t timeout_s = function != NULL ? function->timeout_ms / WEIR_QUEUE_SECOND_MS : 0;
+    bool fifo = queue->fifo;
+    weir_queue_unref(queue);
+    if (fifo && mapping->window_s > 0) {
+        return weir_fail(err, WEIR_E_INVALID, "Batching window is not supported for FIFO queues.");
+    }
+    if (fifo && mapping->batch > WEIR_QUEUE_BATCH_MAX) {
+        return weir_fail(err, WEIR_E_INVALID, "BatchSize of a FIFO queue is at most %d",
+                WEIR_QUEUE_BATCH_MAX);
+    }
+    if (mapping->batch > WEIR_QUEUE_BATCH_MAX && mapping->window_s == 0) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
+                "greater than 10");
+    }
+    if (visible_s < timeout_s) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "Queue visibility timeout: %llu seconds is less than Function timeout: %llu "
+                "seconds",
+                (unsigned long long)visible_s, (unsigned long long)timeout_s);
+    }
+    return WEIR_OK;
+}
+
 /* Change what the request names; texts are the request's. */
 static enum weir_rc apply(struct weir_api *api, struct weir_http_request *http,
         const struct request *request, struct weir_mapping *mapping, struct weir_err *err)
 {
-    enum weir_rc rc = check_refused(request, err);
+    bool of_queue = weir_mapping_is_of_queue(mapping);
+    enum weir_rc rc = check_members(request, of_queue, err);
+    if (rc == WEIR_OK) {
+        rc = check_refused(request, err);
+    }
     if (rc == WEIR_OK) {
         rc = read_numbers(request, mapping, err);
     }
@@ -471,25 +592,20 @@ static enum weir_rc apply(struct weir_api *api, struct weir_http_request *http,
     if (rc == WEIR_OK && request->response_types.set) {
         rc = read_response_types(&request->response_types, &mapping->report_failures, err);
     }
-    return rc;
+    if (rc == WEIR_OK && request->scaling != NULL) {
+        mapping->concurrency = (uint64_t)request->scaling->concurrency.value; /* 0: none given */
+    }
+    return rc == WEIR_OK && of_queue ? check_of_queue(api, mapping, err) : rc;
 }
 
 /* --- operations ----------------------------------------------------------------------- */
 
 /* The stream, and where to begin. */
-static enum weir_rc read_source(struct weir_api *api, const struct request *request,
+static enum weir_rc read_stream(struct weir_api *api, const struct request *request,
         struct weir_mapping *mapping, struct weir_err *err)
 {
     const struct weir_table *table = NULL;
     struct weir_str arn = request->event_source;
-    if (weir_str_starts(arn, WEIR_STR("arn:aws:sqs:"))) {
-        return weir_fail(err, WEIR_E_INVALID,
-                "%.*s is a queue: weir's event sources are the streams of tables",
-                WEIR_STR_ARG(arn));
-    }
-    if (!weir_str_starts(arn, WEIR_STR("arn:aws:dynamodb:"))) {
-        return weir_fail(err, WEIR_E_INVALID, "Unrecognized event source.");
-    }
     if (request->start.n == 0) {
         return weir_fail(err, WEIR_E_INVALID,
                 "1 validation error detected: Value null at 'startingPosition' failed to satisfy "
@@ -503,8 +619,26 @@ static enum weir_rc read_source(struct weir_api *api, const struct request *requ
         return weir_fail(err, WEIR_E_INVALID, "Stream not found: %.*s", WEIR_STR_ARG(arn));
     }
     weir_table_unref(table);
-    mapping->stream_arn = arn;
     mapping->latest = weir_str_eq(request->start, WEIR_STR("LATEST"));
+    return WEIR_OK;
+}
+
+static enum weir_rc read_source(struct weir_api *api, const struct request *request,
+        struct weir_mapping *mapping, struct weir_err *err)
+{
+    mapping->source_arn = request->event_source;
+    if (weir_str_starts(mapping->source_arn, WEIR_STR("arn:aws:dynamodb:"))) {
+        mapping->batch = STREAM_BATCH;
+        return read_stream(api, request, mapping, err);
+    }
+    if (!weir_mapping_is_of_queue(mapping)) {
+        return weir_fail(err, WEIR_E_INVALID, "Unrecognized event source.");
+    }
+    if (request->start.n > 0) {
+        return weir_fail(
+                err, WEIR_E_INVALID, "StartingPosition is not valid for SQS event sources.");
+    }
+    mapping->batch = QUEUE_BATCH;
     return WEIR_OK;
 }
 
@@ -514,7 +648,6 @@ static void create(struct weir_api *api, struct weir_http_request *http)
     struct weir_str message = { 0 };
     struct weir_err err = { 0 };
     struct weir_mapping mapping = {
-        .batch = 100,
         .factor = 1,
         .retries = UINT64_MAX,
         .enabled = true,
@@ -524,14 +657,14 @@ static void create(struct weir_api *api, struct weir_http_request *http)
         return;
     }
     struct changing *changing = begin(api, http);
-    enum weir_rc rc = apply(api, http, request, &mapping, &err);
+    enum weir_rc rc = read_source(api, request, &mapping, &err);
     if (rc == WEIR_OK && request->function.n == 0) {
         rc = weir_fail(&err, WEIR_E_INVALID,
                 "1 validation error detected: Value null at 'functionName' failed to satisfy "
                 "constraint: Member must not be null.");
     }
     if (rc == WEIR_OK) {
-        rc = read_source(api, request, &mapping, &err);
+        rc = apply(api, http, request, &mapping, &err);
     }
     if (rc == WEIR_OK) {
         rc = weir_mappings_add(api->options.mappings, &mapping, &changing->change, &err);
@@ -612,7 +745,7 @@ static void list(struct weir_api *api, struct weir_http_request *http)
     weir_buf_z(&body, "{\"EventSourceMappings\":[");
     bool more = known && weir_mappings_at(api->options.mappings, next, &view);
     for (; more && count < most; more = weir_mappings_at(api->options.mappings, ++next, &view)) {
-        bool wanted = (arn.n == 0 || weir_str_eq(arn, view.mapping->stream_arn)) &&
+        bool wanted = (arn.n == 0 || weir_str_eq(arn, view.mapping->source_arn)) &&
                       (named.n == 0 || weir_str_eq(function, view.mapping->function));
         if (wanted) {
             weir_buf_z(&body, count++ > 0 ? "," : "");

@@ -35,11 +35,12 @@ struct weir_str weir_mapping_encode(
     struct weir_item_builder *b = weir_item_begin(arena);
     put_s(b, "uuid", mapping->uuid);
     put_s(b, "function", mapping->function);
-    put_s(b, "stream", mapping->stream_arn);
+    put_s(b, "stream", mapping->source_arn);
     put_s(b, "filters", mapping->filters);
     put_s(b, "destination", mapping->destination);
     put_u64(b, "batch", mapping->batch);
     put_u64(b, "window", mapping->window_s);
+    put_u64(b, "concurrency", mapping->concurrency);
     put_u64(b, "factor", mapping->factor);
     put_u64(b, "retries", mapping->retries);
     put_u64(b, "max_age", mapping->max_age_s);
@@ -82,11 +83,12 @@ enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *re
     *ret_mapping = (struct weir_mapping){
         .uuid = get_s(item, "uuid"),
         .function = get_s(item, "function"),
-        .stream_arn = get_s(item, "stream"),
+        .source_arn = get_s(item, "stream"),
         .filters = get_s(item, "filters"),
         .destination = get_s(item, "destination"),
         .batch = get_u64(item, "batch"),
         .window_s = get_u64(item, "window"),
+        .concurrency = get_u64(item, "concurrency"),
         .factor = get_u64(item, "factor"),
         .retries = get_u64(item, "retries"),
         .max_age_s = get_u64(item, "max_age"),
@@ -135,6 +137,11 @@ static struct weir_str table_of(struct weir_str arn)
     struct weir_str rest = weir_str(first + 1, arn.n - (size_t)(first - arn.p) - 1);
     const char *end = rest.n > 0 ? memchr(rest.p, '/', rest.n) : NULL;
     return weir_str(rest.p, end != NULL ? (size_t)(end - rest.p) : rest.n);
+}
+
+bool weir_mapping_is_of_queue(const struct weir_mapping *mapping)
+{
+    return weir_str_starts(mapping->source_arn, WEIR_STR("arn:aws:sqs:"));
 }
 
 /* The name at the end of arn:aws:sqs:REGION:ACCOUNT:NAME. */
@@ -210,19 +217,29 @@ static enum weir_rc write_filters(struct weir_str filters, struct weir_arena *ar
     return right ? WEIR_OK : weir_fail(err, WEIR_E_INVALID, "Invalid filter pattern definition.");
 }
 
-static enum weir_rc write_yaml(const struct weir_mapping *mapping, struct weir_arena *arena,
-        struct weir_buf *out, struct weir_err *err)
+static void write_stream(const struct weir_mapping *mapping, struct weir_buf *out)
 {
-    weir_buf_z(out, "{ source: { table: ");
-    weir_json_write_string(out, table_of(mapping->stream_arn));
+    weir_buf_z(out, "table: ");
+    weir_json_write_string(out, table_of(mapping->source_arn));
     weir_buf_z(out, ", stream: ");
-    weir_json_write_string(out, mapping->stream_arn);
-    weir_buf_printf(out, ", batch: %llu, window: %llus, per_shard: %llu, start: %s }",
-            (unsigned long long)mapping->batch, (unsigned long long)mapping->window_s,
-            (unsigned long long)mapping->factor, mapping->latest ? "latest" : "oldest");
-    enum weir_rc rc = WEIR_OK;
-    if (mapping->filters.n > 0) {
-        rc = write_filters(mapping->filters, arena, out, err);
+    weir_json_write_string(out, mapping->source_arn);
+    weir_buf_printf(out, ", per_shard: %llu, start: %s", (unsigned long long)mapping->factor,
+            mapping->latest ? "latest" : "oldest");
+}
+
+static void write_queue(const struct weir_mapping *mapping, struct weir_buf *out)
+{
+    weir_buf_z(out, "queue: ");
+    weir_json_write_string(out, queue_of(mapping->source_arn));
+    weir_buf_printf(out, ", concurrency: %llu", (unsigned long long)mapping->concurrency);
+}
+
+/* What is done about a batch that failed. Messages stay in their queue, all of them. */
+static void write_failure(const struct weir_mapping *mapping, struct weir_buf *out)
+{
+    if (weir_mapping_is_of_queue(mapping)) {
+        weir_buf_z(out, ", retry: { retries: 0, bisect: false }");
+        return;
     }
     if (mapping->destination.n > 0) {
         weir_buf_z(out, ", on_failure: { queue: ");
@@ -235,8 +252,27 @@ static enum weir_rc write_yaml(const struct weir_mapping *mapping, struct weir_a
     } else {
         weir_buf_printf(out, "%llu", (unsigned long long)mapping->retries);
     }
-    weir_buf_printf(out, ", bisect: %s, max_age: %llus }, steps: [ { invoke: { function: ",
-            mapping->bisect ? "first" : "false", (unsigned long long)mapping->max_age_s);
+    weir_buf_printf(out, ", bisect: %s, max_age: %llus }", mapping->bisect ? "first" : "false",
+            (unsigned long long)mapping->max_age_s);
+}
+
+static enum weir_rc write_yaml(const struct weir_mapping *mapping, struct weir_arena *arena,
+        struct weir_buf *out, struct weir_err *err)
+{
+    weir_buf_z(out, "{ source: { ");
+    if (weir_mapping_is_of_queue(mapping)) {
+        write_queue(mapping, out);
+    } else {
+        write_stream(mapping, out);
+    }
+    weir_buf_printf(out, ", batch: %llu, window: %llus }", (unsigned long long)mapping->batch,
+            (unsigned long long)mapping->window_s);
+    enum weir_rc rc = WEIR_OK;
+    if (mapping->filters.n > 0) {
+        rc = write_filters(mapping->filters, arena, out, err);
+    }
+    write_failure(mapping, out);
+    weir_buf_z(out, ", steps: [ { invoke: { function: ");
     weir_json_write_string(out, mapping->function);
     weir_buf_printf(
             out, ", report_failures: %s } } ] }", mapping->report_failures ? "true" : "false");
@@ -316,14 +352,30 @@ static enum weir_rc make_model(const struct weir_mapping *mapping, struct weir_s
 static void look_up(const struct weir_mappings_options *options, const struct weir_mapping *mapping,
         struct names *names)
 {
-    struct weir_str table = table_of(mapping->stream_arn);
-    struct weir_str queue = queue_of(mapping->destination);
+    struct weir_str table = table_of(mapping->source_arn);
+    bool of_queue = weir_mapping_is_of_queue(mapping);
+    struct weir_str queue = queue_of(of_queue ? mapping->source_arn : mapping->destination);
     if (weir_tables_get(options->tables, table, &names->table, NULL) != WEIR_OK) {
         names->table = NULL;
     }
     if (weir_queues_get(options->queues, queue, &names->queue, NULL) != WEIR_OK) {
         names->queue = NULL;
     }
+}
+
+/*
+ * Batches of a queue in flight: no more than the function runs at once, because messages that wait
+ * for it are hidden meanwhile, and may become visible again before their turn.
+ */
+static uint64_t concurrency(
+        const struct weir_mappings_options *options, const struct weir_mapping *mapping)
+{
+    uint64_t most = WEIR_PIPELINE_CONCURRENCY_MAX;
+    const struct weir_function_model *function =
+            weir_functions_find(options->functions, mapping->function);
+    most = function != NULL && function->concurrency < most ? function->concurrency : most;
+    bool given = mapping->concurrency > 0 && mapping->concurrency < most;
+    return given ? mapping->concurrency : most;
 }
 
 enum weir_rc weir_mapping_model(const struct weir_mappings *mappings,
@@ -346,7 +398,9 @@ enum weir_rc weir_mapping_model(const struct weir_mappings *mappings,
         .arg = &names,
     };
     scope.function_names = function_names(options->functions, &arena, &scope.function_count);
-    enum weir_rc rc = write_yaml(mapping, &arena, &yaml, err);
+    struct weir_mapping limited = *mapping;
+    limited.concurrency = concurrency(options, mapping);
+    enum weir_rc rc = write_yaml(&limited, &arena, &yaml, err);
     if (rc == WEIR_OK) {
         rc = make_model(mapping, weir_buf_view(&yaml), options->kinds, &scope, ret_model, err);
     }

@@ -255,13 +255,13 @@ static struct weir_time now(const struct weir_mappings *mappings)
     return weir_clock_wall(weir_loop_clock(mappings->options.loop));
 }
 
-/* Whether another mapping has the same stream and function. */
+/* Whether another mapping has the same source and function. */
 static enum weir_rc check_alone(
         struct weir_mappings *mappings, const struct weir_mapping *mapping, struct weir_err *err)
 {
     for (const struct held *held = mappings->first; held != NULL; held = held->next) {
         const struct weir_mapping *other = &held->now->mapping;
-        if (weir_str_eq(other->stream_arn, mapping->stream_arn) &&
+        if (weir_str_eq(other->source_arn, mapping->source_arn) &&
                 weir_str_eq(other->function, mapping->function) &&
                 !weir_str_eq(other->uuid, mapping->uuid)) {
             return weir_fail(err, WEIR_E_EXISTS, "%.*s", WEIR_STR_ARG(other->uuid));

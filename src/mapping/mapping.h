@@ -1,8 +1,8 @@
 /*
  * Event source mappings: pipelines that are made at run time, as Lambda's API makes them. A mapping
- * hands the records of a table's stream to a function; it is the pipeline that weir.yaml would
- * describe with one step `invoke`, and is made from that description, so there is one way to make a
- * pipeline. Its name is "mapping-" and the mapping's UUID.
+ * hands the records of a table's stream, or the messages of a queue, to a function; it is the
+ * pipeline that weir.yaml would describe with one step `invoke`, and is made from that description,
+ * so there is one way to make a pipeline. Its name is "mapping-" and the mapping's UUID.
  *
  * Mappings are stored; what is acknowledged is there after a crash. One change of a mapping at a
  * time:
@@ -33,20 +33,26 @@
 struct weir_mapping {
     struct weir_str uuid; /* made by the module */
     struct weir_str function;
-    struct weir_str stream_arn;
+    struct weir_str source_arn;  /* of a table's stream, or of a queue */
     struct weir_str filters;     /* a JSON array of patterns, each a text; empty: none */
     struct weir_str destination; /* ARN of the queue for what is given up; empty: none */
     uint64_t batch;              /* records */
     uint64_t window_s;
+    bool report_failures;
+    bool enabled;
+    struct weir_time modified; /* made by the module */
+    /* Of a queue. */
+    uint64_t concurrency; /* batches in flight; 0: as many as the function may run at once */
+    /* Of a stream. */
     uint64_t factor;    /* batches in flight of a shard */
     uint64_t retries;   /* after the first attempt; UINT64_MAX: until it succeeds */
     uint64_t max_age_s; /* 0: records do not become too old */
     bool bisect;        /* a batch that failed is halved at once */
-    bool report_failures;
-    bool latest; /* a new mapping begins with what comes from now on */
-    bool enabled;
-    struct weir_time modified; /* made by the module */
+    bool latest;        /* a new mapping begins with what comes from now on */
 };
+
+/* Whether its source is a queue. */
+bool weir_mapping_is_of_queue(const struct weir_mapping *mapping);
 
 enum weir_mapping_state {
     WEIR_MAPPING_CREATING,
@@ -98,15 +104,15 @@ void weir_mappings_finish(struct weir_mappings *mappings);
 void weir_mappings_destroy(struct weir_mappings *mappings);
 
 /*
- * Make a mapping; uuid and modified are filled in. Stream, queue and function must be there.
- * Errors: WEIR_E_INVALID, WEIR_E_EXISTS (stream and function have one; with AWS's message).
+ * Make a mapping; uuid and modified are filled in. Source, queue and function must be there.
+ * Errors: WEIR_E_INVALID, WEIR_E_EXISTS (source and function have one; with its UUID).
  */
 WEIR_MUST_CHECK enum weir_rc weir_mappings_add(struct weir_mappings *mappings,
         const struct weir_mapping *mapping, struct weir_mapping_change *change,
         struct weir_err *err);
 
 /*
- * Make it what `mapping` says, by its uuid; the stream stays, and so does how far it has come.
+ * Make it what `mapping` says, by its uuid; the source stays, and so does how far it has come.
  * Errors: as add; WEIR_E_NOT_FOUND, WEIR_E_CONFLICT (another change is under way).
  */
 WEIR_MUST_CHECK enum weir_rc weir_mappings_update(struct weir_mappings *mappings,

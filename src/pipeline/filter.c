@@ -1,7 +1,8 @@
 /*
  * Filters of the pipelines that read one table, as one pattern set: a record is matched once
  * for all of them. Pipelines that are woken by the same commit read the same records a moment
- * apart, so what a record gave is kept for a while by its position.
+ * apart, so what a record gave is kept for a while by its position. A queue's messages have one
+ * pipeline, and are matched as the event that a function would get.
  */
 #include <string.h>
 
@@ -9,7 +10,10 @@
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
 
-enum { KEPT = 1024 };
+enum {
+    KEPT = 1024,
+    WORDS_MAX = 1, /* of one pipeline's results: it has 64 patterns at most */
+};
 
 struct weir_filter_group {
     struct weir_filter_group *next;
@@ -49,8 +53,8 @@ static void drop_set(struct weir_filter_group *group)
 void weir_filter_join(struct source *source)
 {
     struct pipeline *pipeline = source->pipeline;
-    if (pipeline->model->filter == NULL) {
-        return;
+    if (pipeline->model->filter == NULL || source->of_queue) {
+        return; /* messages are matched one by one, as text */
     }
     struct weir_filter_group *group = group_of(pipeline->all, source->name);
     source->group = group;
@@ -139,6 +143,14 @@ static const uint64_t *results_of(struct source *source, const struct weir_recor
     return results;
 }
 
+/* Too many combinations to decide: rather too much than a loss. */
+static bool undecided(const struct weir_pipeline_model *model, const struct weir_err *why)
+{
+    weir_logline(WEIR_LOG_WARN, "pipeline.filter_undecided", "pipeline", model->name.p, "reason",
+            why->msg, NULL);
+    return true;
+}
+
 bool weir_filter_passes(struct source *source, const struct weir_record *record)
 {
     const struct pipeline *pipeline = source->pipeline;
@@ -153,9 +165,20 @@ bool weir_filter_passes(struct source *source, const struct weir_record *record)
             return true;
         }
     }
-    if (rc != WEIR_OK) { /* too many combinations to decide: rather too much than a loss */
-        weir_logline(WEIR_LOG_WARN, "pipeline.filter_undecided", "pipeline",
-                pipeline->model->name.p, "reason", err.msg, NULL);
+    return rc != WEIR_OK && undecided(pipeline->model, &err);
+}
+
+bool weir_filter_passes_message(const struct weir_pipeline_model *model,
+        struct weir_pattern_scratch *scratch, struct weir_str event)
+{
+    uint64_t results[WORDS_MAX];
+    struct weir_err err = { 0 };
+    weir_assert(weir_pattern_set_words(model->filter) <= WORDS_MAX);
+    enum weir_rc rc = weir_pattern_match_json(model->filter, scratch, event, results, &err);
+    for (size_t i = 0; i < weir_pattern_set_count(model->filter); i++) {
+        if (weir_pattern_matched(results, i)) {
+            return true;
+        }
     }
-    return rc != WEIR_OK;
+    return rc != WEIR_OK && undecided(model, &err);
 }

@@ -9,17 +9,21 @@
 #include "pipeline/pipeline_int.h"
 
 enum {
-    PAUSE_MS = 1000,          /* after a receive that failed */
-    LEAST_HIDE_MS = 30 * 1000 /* of a queue that does not hide what is received */
+    PAUSE_MS = 1000,           /* after a receive that failed */
+    LEAST_HIDE_MS = 30 * 1000, /* of a queue that does not hide what is received */
+    HELD_MAX_BYTES = 64 << 20, /* of messages in lanes: then nothing is received */
+    MATCHED_MAX_BYTES = 16 << 20,
 };
 
 /* What a source has in hand of its queue. */
 struct intake {
     struct source *source;
     const struct weir_queue *queue;
-    struct weir_record_source origin; /* its strings are the queue's */
-    struct arrival *arrival;          /* the receive under way; NULL: none */
-    size_t outstanding;               /* messages in lanes */
+    struct weir_record_source origin;     /* its strings are the queue's */
+    struct arrival *arrival;              /* the receive under way; NULL: none */
+    size_t outstanding;                   /* messages in lanes */
+    size_t held_bytes;                    /* of their bodies and attributes */
+    struct weir_pattern_scratch *scratch; /* of a pipeline with a filter */
     bool fifo;
     bool failing; /* the last receive did, and it was said */
     bool paused;  /* until `again` fires */
@@ -183,6 +187,7 @@ static void left(struct queued *queued, bool settled)
     struct held *held = queued->of_origin;
     (void)settled;
     held->intake->outstanding--;
+    held->intake->held_bytes -= queued->bytes;
     weir_arena_fini(&held->arena);
     weir_free(held);
 }
@@ -233,7 +238,9 @@ bool weir_intake_mark(struct weir_lane *lane)
     for (struct queued *q = lane->taken.first; q != NULL && i < lane->done_count; q = q->next) {
         i++;
         if (stays(q)) {
-            again = drop_group(q, q->next, i, lane->done_count) || again;
+            struct queued *from = q->alone ? lane->next : q->next;
+            size_t at = q->alone ? lane->done_count : i;
+            again = drop_group(q, from, at, lane->done_count) || again;
             if (lane->waiting.count > 0) {
                 (void)drop_group(q, lane->waiting.first, 0, 0);
             }
@@ -244,9 +251,24 @@ bool weir_intake_mark(struct weir_lane *lane)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
+static bool passes_filter(const struct intake *intake, const struct queued *queued)
+{
+    const struct weir_pipeline_model *model = intake->source->pipeline->model;
+    struct weir_buf event;
+    if (model->filter == NULL) {
+        return true;
+    }
+    weir_buf_init(&event, MATCHED_MAX_BYTES);
+    weir_message_write_matched(
+            &event, &held_of(queued)->message, intake->origin.stream_arn, intake->origin.region);
+    bool passes = weir_filter_passes_message(model, intake->scratch, weir_buf_view(&event));
+    weir_buf_fini(&event);
+    return passes;
+}
+
 /* Whether `when` holds. Errors: it cannot be evaluated. */
-static enum weir_rc passes(struct pipeline *pipeline, const struct queued *queued, bool *ret_passes,
-        struct weir_err *err)
+static enum weir_rc passes_when(struct pipeline *pipeline, const struct queued *queued,
+        bool *ret_passes, struct weir_err *err)
 {
     *ret_passes = true;
     if (pipeline->model->when == NULL) {
@@ -266,7 +288,7 @@ static enum weir_rc passes(struct pipeline *pipeline, const struct queued *queue
     return rc;
 }
 
-/* Mark what the steps need not see: it is deleted when `when` does not hold, and kept on errors. */
+/* Mark what the steps need not see: it is deleted when it does not pass, and kept on errors. */
 static void look_at(struct intake *intake, struct queued *queued)
 {
     struct pipeline *pipeline = intake->source->pipeline;
@@ -275,7 +297,10 @@ static void look_at(struct intake *intake, struct queued *queued)
         weir_fail(&queued->err, WEIR_E_LIMIT,
                 "it came through %d pipelines: they write in a circle", WEIR_PIPELINE_HOPS_MAX);
         queued->failed = true;
-    } else if (passes(pipeline, queued, &wanted, &queued->err) != WEIR_OK) {
+    } else if (!passes_filter(intake, queued)) {
+        weir_fail(&queued->err, WEIR_E_CONDITION, "the filter does not match");
+        queued->failed = true;
+    } else if (passes_when(pipeline, queued, &wanted, &queued->err) != WEIR_OK) {
         queued->failed = true;
     } else if (!wanted) {
         weir_fail(&queued->err, WEIR_E_CONDITION, "when does not hold");
@@ -284,10 +309,35 @@ static void look_at(struct intake *intake, struct queued *queued)
     queued->attempts = queued->failed;
 }
 
+/*
+ * The lane that a message goes to. A group always has the same one. Other messages go where a
+ * batch is becoming full, else to a lane that has nothing to do, else to the one with the fewest.
+ */
+static struct weir_lane *lane_for(const struct intake *intake, struct weir_str key)
+{
+    struct shard *shard = &intake->source->shards[0];
+    uint64_t batch = intake->source->pipeline->model->batch;
+    if (intake->fifo) {
+        return weir_shard_lane(shard, key);
+    }
+    struct weir_lane *best = &shard->lanes[0];
+    for (size_t i = 0; i < shard->lane_count; i++) {
+        struct weir_lane *lane = &shard->lanes[i];
+        bool idle = lane->phase == LANE_WAITING;
+        if (idle && lane->waiting.count > 0 && lane->waiting.count < batch &&
+                lane->waiting.bytes < WEIR_BATCH_MAX_BYTES) {
+            return lane;
+        }
+        bool best_idle = best->phase == LANE_WAITING && best->waiting.count == 0;
+        bool fewer = lane->waiting.count < best->waiting.count;
+        best = !best_idle && ((idle && lane->waiting.count == 0) || fewer) ? lane : best;
+    }
+    return best;
+}
+
 static void give(const struct arrival *arrival, const struct weir_message *message)
 {
     struct intake *intake = arrival->intake;
-    struct shard *shard = &intake->source->shards[0];
     struct weir_arena arena;
     weir_arena_init(&arena);
     struct weir_item_builder *builder = weir_item_begin(&arena);
@@ -308,9 +358,13 @@ static void give(const struct arrival *arrival, const struct weir_message *messa
     held->shown_ns = now_ns(intake) + arrival->hide_ms * ns_per_ms;
     queued->of_origin = held;
     queued->bytes += message->body.n;
+    for (size_t i = 0; i < message->attribute_count; i++) {
+        queued->bytes += message->attributes[i].value.n;
+    }
     intake->outstanding++;
+    intake->held_bytes += queued->bytes;
     look_at(intake, queued);
-    weir_lane_give(weir_shard_lane(shard, key), queued);
+    weir_lane_give(lane_for(intake, key), queued);
     weir_arena_fini(&arena);
 }
 
@@ -378,7 +432,7 @@ void weir_intake_go_on(struct source *source)
         return;
     }
     uint64_t most = pipeline->model->batch * pipeline->model->concurrency;
-    if (intake->outstanding >= most) {
+    if (intake->outstanding >= most || intake->held_bytes >= HELD_MAX_BYTES) {
         return;
     }
     uint64_t room = most - intake->outstanding;
@@ -481,6 +535,9 @@ void weir_intake_attach(struct source *source)
     intake->source = source;
     intake->queue = queue;
     intake->fifo = queue->fifo;
+    if (source->pipeline->model->filter != NULL) {
+        intake->scratch = weir_pattern_scratch_create();
+    }
     struct weir_arena *names = &source->pipeline->model->arena;
     struct weir_str arn = weir_arena_str(names, queue->arn);
     intake->origin = (struct weir_record_source){
@@ -513,6 +570,7 @@ void weir_intake_detach(struct source *source)
     weir_assert(intake->outstanding == 0);
     weir_loop_timer_fini(&intake->again);
     weir_queue_unref(intake->queue);
+    weir_pattern_scratch_destroy(intake->scratch);
     weir_free(intake);
 }
 

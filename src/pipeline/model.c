@@ -242,6 +242,11 @@ static void check_filter(
     const struct weir_conf *item =
             node->kind == WEIR_CONF_MAP && node->count == 1 ? weir_conf_get(node, "item") : NULL;
     enum weir_pattern_mode mode = item != NULL ? WEIR_PATTERN_ITEM : WEIR_PATTERN_AWS;
+    if (item != NULL && scope->of_queue) {
+        weir_conf_error(scope->diagnostics, item,
+                "patterns on items are for records of tables: those of messages are AWS's, as in "
+                "{ body: { kind: [order] } }");
+    }
     node = item != NULL ? item : node;
     model->filter = weir_pattern_set_create();
     model->filter_mode = mode;
@@ -259,7 +264,7 @@ static void check_filter(
     weir_pattern_set_freeze(model->filter);
     size_t index = 0;
     for (size_t i = 0; i < count && i < WEIR_COUNT(added); i++) {
-        if (added[i]) {
+        if (added[i] && !scope->of_queue) {
             lint_pattern(
                     model, index++, node->kind == WEIR_CONF_LIST ? &node->items[i] : node, scope);
         }
@@ -596,7 +601,6 @@ static void check_of_queue(const struct weir_pipeline_model *model, const struct
         const char *name;
         const char *why;
     } refused[] = {
-        { "filter", "a filter is for records of tables: say what messages are meant with `when`" },
         { "on_failure",
                 "on_failure is for records of tables: a message that fails stays in its queue, and "
                 "goes where the queue's `redrive` says" },

@@ -71,6 +71,7 @@ struct queued {
     bool failed;  /* a step could not process it: left out of the batch */
     bool written; /* its letter stands in a file */
     bool gone;    /* as failed: somebody else has dealt with what it came back from */
+    bool alone;   /* as failed: what the step did behind it, of the same group, is done */
     bool parked;  /* an earlier record of its item has failed: it waits for that, in the store */
     enum weir_letter_condition condition;
     struct together together;
@@ -116,6 +117,8 @@ struct touched {
     struct touched *same_bucket;
     struct touched *next; /* in order of first touch */
 };
+
+enum { WEIR_BATCH_MAX_BYTES = 6 << 20 }; /* what has so many does not wait to become fuller */
 
 enum { BATCH_BUCKETS = 1024, BATCH_TABLES = 32, BATCH_QUEUES = 32 };
 
@@ -524,6 +527,9 @@ bool weir_intake_mark(struct weir_lane *lane);
 void weir_filter_join(struct source *source);
 /* Whether the record passes the filter. */
 bool weir_filter_passes(struct source *source, const struct weir_record *record);
+/* Whether a message passes the filter, which there is; event: as JSON, as patterns see it. */
+bool weir_filter_passes_message(const struct weir_pipeline_model *model,
+        struct weir_pattern_scratch *scratch, struct weir_str event);
 /* The source goes: match without it. */
 void weir_filter_leave(struct source *source);
 void weir_filter_destroy_all(struct weir_pipelines *pipelines);

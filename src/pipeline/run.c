@@ -105,6 +105,13 @@ void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struc
     }
 }
 
+void weir_lane_fail_alone(
+        struct weir_lane *lane, struct weir_event event, const struct weir_err *err)
+{
+    weir_lane_fail(lane, event, err);
+    queued_of(event)->alone = true;
+}
+
 bool weir_lane_has_failed(const struct weir_lane *lane, struct weir_event event)
 {
     (void)lane;

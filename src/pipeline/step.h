@@ -179,6 +179,13 @@ struct weir_expr_frame weir_lane_frame(struct weir_lane *lane, struct weir_event
 void weir_lane_fail(struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
 
 /*
+ * As weir_lane_fail, of a queue's message: what the step was given with it and is behind it in its
+ * group is done all the same. Else that stays in the queue too.
+ */
+void weir_lane_fail_alone(
+        struct weir_lane *lane, struct weir_event event, const struct weir_err *err);
+
+/*
  * For a step with `whole`, in run or resume before DONE: the records before `event` are done,
  * those from it on are not. What is done is committed, and the rest is tried again as after
  * WEIR_STEP_RETRY, with the record of `event` to blame.

@@ -59,8 +59,24 @@ static void write_attributes(struct weir_buf *buf, const struct weir_message *me
     weir_buf_byte(buf, '}');
 }
 
-void weir_message_write_event(struct weir_buf *buf, const struct weir_message *message,
-        struct weir_str arn, struct weir_str region)
+/* Whether a body is a JSON object or array. */
+static bool is_json(struct weir_str body)
+{
+    struct weir_arena arena;
+    struct weir_json json;
+    struct weir_str raw;
+    weir_arena_init(&arena);
+    weir_json_init(&json, body, &arena, WEIR_JSON_MAX_DEPTH);
+    enum weir_json_token first = weir_json_next(&json);
+    bool is = (first == WEIR_JSON_OBJECT || first == WEIR_JSON_ARRAY) &&
+              weir_json_raw(&json, first, &raw, NULL) == WEIR_OK &&
+              weir_json_next(&json) == WEIR_JSON_END;
+    weir_arena_fini(&arena);
+    return is;
+}
+
+static void write_event(struct weir_buf *buf, const struct weir_message *message,
+        struct weir_str arn, struct weir_str region, bool as_json)
 {
     unsigned char digest[WEIR_MD5_BYTES];
     char md5[2 * WEIR_MD5_BYTES + 1];
@@ -71,7 +87,12 @@ void weir_message_write_event(struct weir_buf *buf, const struct weir_message *m
     weir_buf_byte(buf, ',');
     write_text(buf, "receiptHandle", message->receipt);
     weir_buf_byte(buf, ',');
-    write_text(buf, "body", message->body);
+    if (as_json) {
+        weir_buf_z(buf, "\"body\":");
+        weir_buf_str(buf, message->body);
+    } else {
+        write_text(buf, "body", message->body);
+    }
     write_system(buf, message);
     write_attributes(buf, message);
     weir_buf_printf(buf, ",\"md5OfBody\":\"%s\",\"eventSource\":\"aws:sqs\",", md5);
@@ -79,4 +100,16 @@ void weir_message_write_event(struct weir_buf *buf, const struct weir_message *m
     weir_buf_byte(buf, ',');
     write_text(buf, "awsRegion", region);
     weir_buf_byte(buf, '}');
+}
+
+void weir_message_write_event(struct weir_buf *buf, const struct weir_message *message,
+        struct weir_str arn, struct weir_str region)
+{
+    write_event(buf, message, arn, region, false);
+}
+
+void weir_message_write_matched(struct weir_buf *buf, const struct weir_message *message,
+        struct weir_str arn, struct weir_str region)
+{
+    write_event(buf, message, arn, region, is_json(message->body));
 }

@@ -229,6 +229,12 @@ struct weir_str weir_message_json(struct weir_arena *arena, struct weir_str json
 void weir_message_write_event(struct weir_buf *buf, const struct weir_message *message,
         struct weir_str arn, struct weir_str region);
 
+/*
+ * The same as event patterns see it: a body that is a JSON object or array is one, not a text.
+ */
+void weir_message_write_matched(struct weir_buf *buf, const struct weir_message *message,
+        struct weir_str arn, struct weir_str region);
+
 /* Whether SQS takes a name for an attribute: letters, digits, '_', '-' and inner periods. */
 bool weir_message_attribute_name_fits(struct weir_str name);
 

@@ -217,7 +217,7 @@ static void fail_messages(const struct invoke_step *step, struct weir_lane *lane
     for (size_t i = 0; i < weir_expr_count(&failures); i++) {
         struct weir_expr_value failure = weir_expr_at(&failures, i);
         struct weir_expr_value id = weir_expr_get(&failure, WEIR_STR("itemIdentifier"));
-        weir_lane_fail(lane, in->all[find_event(lane, in, id.as.str)], &err);
+        weir_lane_fail_alone(lane, in->all[find_event(lane, in, id.as.str)], &err);
     }
 }
 

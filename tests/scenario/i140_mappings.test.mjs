@@ -273,7 +273,7 @@ test('what Lambda refuses, and what weir does not do, is refused by name', { ski
     await refused({ ProvisionedPollerConfig: { MinimumPollers: 1 } }, /^ProvisionedPollerConfig/);
     await refused({ DestinationConfig: { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:t' } } },
       /^The destination ARN/);
-    await refused({ EventSourceArn: QUEUE }, /is a queue/);
+    await refused({ ScalingConfig: { MaximumConcurrency: 2 } }, /^Unsupported ScalingConfig parameter/);
     await fails(get('11111111-1111-1111-1111-111111111111'), 'ResourceNotFoundException', undefined, 404);
     assert.deepEqual((await lambda().send(new ListEventSourceMappingsCommand({}))).EventSourceMappings, []);
   } finally {

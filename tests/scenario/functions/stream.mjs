@@ -60,3 +60,18 @@ export async function messages(event) {
   const failed = event.Records.filter(({ body }) => body === 'poison');
   return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
+
+// Of a queue: fails as a whole with poison.
+export async function strict(event) {
+  note({ event });
+  if (event.Records.some(({ body }) => body === 'poison')) {
+    throw new RangeError('this is poison');
+  }
+}
+
+// Of a queue: says how many of it run at once.
+export async function busy({ Records }) {
+  note({ began: Date.now(), count: Records.length });
+  await sleep(100);
+  note({ ended: Date.now() });
+}

@@ -41,6 +41,34 @@ static void a_message_is_processed_and_deleted(void **state)
     assert_string_equal(bodies(b, "out"), "7 1\n8 1\n");
 }
 
+static void what_the_filter_does_not_match_is_deleted(void **state)
+{
+    struct bench *b = *state;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    add_pipeline(b, "work",
+            "source: { queue: in }\n"
+            "filter:\n"
+            "  - { body: { kind: [order], n: [{ numeric: ['>', 1] }] } }\n"
+            "  - { body: [{ prefix: plain }] }\n"
+            "  - { body: { kind: [{ exists: false }], list: [3] } }\n"
+            "steps:\n"
+            "  - send: { queue: out, body: \"${message.body}\" }\n");
+    const char *const sent[] = {
+        "{\"kind\":\"order\",\"n\":2}", "{\"kind\":\"order\",\"n\":1}", "plain", "{\"plain\":1}",
+        " {\"list\":[1,3]} ", "{\"kind\":\"order\",\"n\":2}}", /* no JSON: a text */
+        "\"plain\"", /* likewise: neither an object nor an array */
+    };
+    for (size_t i = 0; i < WEIR_COUNT(sent); i++) {
+        send_to(b, "in", sent[i], "");
+    }
+    run_until(b, all_is_done);
+    assert_string_equal(
+            bodies(b, "out"), "{\"kind\":\"order\",\"n\":2}\nplain\n {\"list\":[1,3]} \n");
+    assert_string_equal(bodies(b, "in"), "");
+    assert_int_equal(status_sum(b, "filtered"), 4);
+}
+
 static void a_message_that_fails_comes_back_until_the_queue_has_enough(void **state)
 {
     struct bench *b = *state;
@@ -145,8 +173,8 @@ static void what_is_for_tables_is_refused(void **state)
     } cases[] = {
         { "source: { queue: in, table: t }\nsteps: [log: x]\n", "either a queue or tables" },
         { "source: { queue: in, start: latest }\nsteps: [log: x]\n", "start is for tables" },
-        { "source: { queue: in }\nfilter: { eventName: [INSERT] }\nsteps: [log: x]\n",
-                "a filter is for records of tables" },
+        { "source: { queue: in }\nfilter: { item: { new: { n: [1] } } }\nsteps: [log: x]\n",
+                "patterns on items are for records of tables" },
         { "source: { queue: in }\non_failure: { queue: in }\nsteps: [log: x]\n",
                 "on_failure is for records of tables" },
         { "source: { queue: in }\nretry: { max_age: 1m }\nsteps: [log: x]\n",
@@ -171,6 +199,7 @@ int main(void)
     (void)arena_teardown;
     const struct CMUnitTest tests[] = {
         STEPPED(a_message_is_processed_and_deleted),
+        STEPPED(what_the_filter_does_not_match_is_deleted),
         STEPPED(a_message_that_fails_comes_back_until_the_queue_has_enough),
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(a_queue_may_come_go_and_come_again),
