@@ -238,6 +238,8 @@ static void write_view(struct weir_api *api, struct weir_buf *out,
         [WEIR_MAPPING_CREATING] = "Creating",
         [WEIR_MAPPING_ENABLED] = "Enabled",
         [WEIR_MAPPING_DISABLED] = "Disabled",
+        [WEIR_MAPPING_ENABLING] = "Enabling",
+        [WEIR_MAPPING_DISABLING] = "Disabling",
         [WEIR_MAPPING_UPDATING] = "Updating",
         [WEIR_MAPPING_DELETING] = "Deleting",
     };

@@ -11,7 +11,7 @@ struct held {
     struct held *next;
     struct weir_mappings *mappings;
     struct definition *now;
-    struct definition *later; /* UPDATING: until it is committed */
+    struct definition *later; /* what it is to become, until that is committed */
     enum weir_mapping_state state;
     bool running;        /* its pipeline is in the set */
     bool erasing;        /* DELETING: the transaction that deletes the entry is under way */
@@ -318,6 +318,15 @@ static enum weir_rc find_idle(struct weir_mappings *mappings, struct weir_str uu
     return WEIR_OK;
 }
 
+static enum weir_mapping_state change_of(
+        const struct weir_mapping *now, const struct weir_mapping *later)
+{
+    if (now->enabled == later->enabled) {
+        return WEIR_MAPPING_UPDATING;
+    }
+    return later->enabled ? WEIR_MAPPING_ENABLING : WEIR_MAPPING_DISABLING;
+}
+
 enum weir_rc weir_mappings_update(struct weir_mappings *mappings,
         const struct weir_mapping *mapping, struct weir_mapping_change *change,
         struct weir_err *err)
@@ -332,7 +341,7 @@ enum weir_rc weir_mappings_update(struct weir_mappings *mappings,
     }
     held->later = weir_definition_copy(mapping);
     held->later->mapping.modified = now(mappings);
-    held->state = WEIR_MAPPING_UPDATING;
+    held->state = change_of(&held->now->mapping, mapping);
     held->change = change;
     put(held, &held->later->mapping, false);
     return WEIR_OK;

@@ -7,9 +7,14 @@
  * Mappings are stored; what is acknowledged is there after a crash. One change of a mapping at a
  * time:
  *
- *     CREATING  its entry is being committed             -> ENABLED, DISABLED
- *     UPDATING  likewise; then the old pipeline ends     -> ENABLED, DISABLED
- *     DELETING  it is marked, the pipeline ends, and its entry and positions go
+ *     CREATING   its entry is being committed                       -> ENABLED, DISABLED
+ *     ENABLING   its new entry is being committed                   -> ENABLED
+ *     DISABLING  likewise; then the pipeline ends                   -> DISABLED
+ *     UPDATING   likewise; one that is enabled has a new one then   -> ENABLED, DISABLED
+ *     DELETING   it is marked, the pipeline ends, and its entry and positions go
+ *
+ * A change is answered with the state that it is in; how long that lasts is how long the batches
+ * in flight take.
  *
  * Everything here belongs to the loop's thread.
  */
@@ -58,6 +63,8 @@ enum weir_mapping_state {
     WEIR_MAPPING_CREATING,
     WEIR_MAPPING_ENABLED,
     WEIR_MAPPING_DISABLED,
+    WEIR_MAPPING_ENABLING,
+    WEIR_MAPPING_DISABLING,
     WEIR_MAPPING_UPDATING,
     WEIR_MAPPING_DELETING,
 };

@@ -26,7 +26,7 @@ assert made["ResponseMetadata"]["HTTPStatusCode"] == 202
 assert made["BatchSize"] == 10 and made["State"] == "Creating"
 settled(uuid, "Enabled")
 changed = client.update_event_source_mapping(UUID=uuid, Enabled=False, FilterCriteria={"Filters": []})
-assert changed["State"] == "Updating" and "FilterCriteria" not in changed
+assert changed["State"] == "Disabling" and "FilterCriteria" not in changed
 settled(uuid, "Disabled")
 listed = list(client.get_paginator("list_event_source_mappings").paginate(FunctionName="f").search("EventSourceMappings"))
 assert [m["UUID"] for m in listed] == [uuid]
