@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "pipeline/letters.h"
 #include "pipeline/pipeline_int.h"
-#include "value/json.h"
+#include "value/member.h"
 
 enum {
     AGAIN_MS = 1000,
@@ -69,24 +69,12 @@ static void write_reason(const struct gap *gap, char text[static REASON_TEXT])
             (int)(gap->table.n < 60 ? gap->table.n : 60), gap->table.p, gap->shard);
 }
 
-static void put_text(struct weir_item_builder *builder, const char *name, const char *text)
-{
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_s(builder, weir_str_z(text));
-}
-
-static void put_number(struct weir_item_builder *builder, const char *name, uint64_t number)
-{
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_n(builder, weir_decimal_from_u64(number));
-}
-
 static void put_time(struct weir_item_builder *builder, const char *name, struct weir_time time)
 {
     char text[WEIR_TIME_TEXT];
     if (time.ms != 0) {
         weir_time_format(time, text);
-        put_text(builder, name, text);
+        weir_member_put_s(builder, name, weir_str_z(text));
     }
 }
 
@@ -95,7 +83,7 @@ static void put_sequence(
 {
     char text[WEIR_SEQUENCE_TEXT];
     weir_sequence_format(position, text);
-    put_text(builder, name, text);
+    weir_member_put_s(builder, name, weir_str_z(text));
 }
 
 /* What the letter says in addition to what every letter does. */
@@ -103,14 +91,14 @@ static enum weir_rc describe(const struct gap *gap, struct weir_arena *arena,
         struct weir_item *ret_item, struct weir_err *err)
 {
     struct weir_item_builder *builder = weir_item_begin(arena);
-    put_number(builder, "shard", gap->shard);
+    weir_member_put_u64(builder, "shard", gap->shard);
     put_sequence(builder, "from_sequence", gap->lost.from);
     put_sequence(builder, "to_sequence", gap->lost.to);
     put_time(builder, "from_time", gap->from_time);
     put_time(builder, "to_time", gap->lost.to_time);
     if (gap->lost.counted) {
-        put_number(builder, "records_least", gap->lost.records.least);
-        put_number(builder, "records_most", gap->lost.records.most);
+        weir_member_put_u64(builder, "records_least", gap->lost.records.least);
+        weir_member_put_u64(builder, "records_most", gap->lost.records.most);
     }
     return weir_item_finish(builder, ret_item, err);
 }
@@ -431,28 +419,24 @@ static bool load_entry(struct pipeline *pipeline, struct weir_str rest, struct w
     return true;
 }
 
+static enum weir_rc load_gap(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    struct pipeline *pipeline = arg;
+    struct weir_str name = pipeline->model->name;
+    struct weir_str rest = weir_str(key.p + name.n + 1, key.n - name.n - 1);
+    if (!load_entry(pipeline, rest, entry->value)) {
+        return weir_fail(err, WEIR_E_DAMAGED, "a gap of pipeline %.*s has an unknown form",
+                WEIR_STR_ARG(name));
+    }
+    return WEIR_OK;
+}
+
 enum weir_rc weir_gaps_load(struct pipeline *pipeline, struct weir_err *err)
 {
     struct weir_str name = pipeline->model->name; /* ends with a zero byte */
-    struct weir_str prefix = weir_str(name.p, name.n + 1);
-    struct weir_cursor *cursor = weir_cursor_create(pipeline->all->store, WEIR_SPACE_GAP);
-    enum weir_rc rc = WEIR_OK;
-    for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || !weir_str_starts(key, prefix)) {
-            break;
-        }
-        struct weir_str rest = weir_str(key.p + prefix.n, key.n - prefix.n);
-        if (!load_entry(pipeline, rest, entry.value)) {
-            rc = weir_fail(err, WEIR_E_DAMAGED, "a gap of pipeline %.*s has an unknown form",
-                    WEIR_STR_ARG(name));
-        }
-    }
-    weir_cursor_destroy(cursor);
-    return rc;
+    return weir_store_each(pipeline->all->store, WEIR_SPACE_GAP, weir_str(name.p, name.n + 1),
+            load_gap, pipeline, err);
 }
 
 bool weir_gaps_are_busy(const struct pipeline *pipeline)

@@ -19,7 +19,7 @@
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
-#include "value/json.h"
+#include "value/member.h"
 
 /* Of views made by more than one rule; no rule has it. */
 static const uint64_t mixed_generation = 0;
@@ -148,38 +148,22 @@ static struct weir_str entry_key(
     return weir_arena_printf(arena, "%.*s%c%c", WEIR_STR_ARG(pipeline->model->name), '\0', which);
 }
 
-static void put_number(struct weir_item_builder *builder, const char *name, uint64_t number)
-{
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_n(builder, weir_decimal_from_u64(number));
-}
-
-static void put_flag(struct weir_item_builder *builder, const char *name, bool flag)
-{
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_bool(builder, flag);
-}
-
 void weir_job_put(const struct pipeline_job *job, struct weir_txn *txn)
 {
-    struct weir_item item;
     struct weir_item_builder *builder = weir_item_begin(&txn->arena);
-    weir_item_name(builder, WEIR_STR("kind"));
-    weir_item_s(builder, weir_str_z(kind_name(job->kind)));
-    put_number(builder, "since", (uint64_t)job->since.ms);
-    put_flag(builder, "prune", job->prune);
-    put_flag(builder, "stale", job->stale);
-    put_number(builder, "from", job->from.seq);
-    put_number(builder, "to", job->to.seq);
-    put_number(builder, "given", job->given);
-    weir_item_name(builder, WEIR_STR("where"));
-    weir_item_s(builder, job->where);
-    put_number(builder, "rule", job->pipeline->model->generation);
-    put_number(builder, "stage", job->place.stage);
+    weir_member_put_s(builder, "kind", weir_str_z(kind_name(job->kind)));
+    weir_member_put_time(builder, "since", job->since);
+    weir_member_put_bool(builder, "prune", job->prune);
+    weir_member_put_bool(builder, "stale", job->stale);
+    weir_member_put_u64(builder, "from", job->from.seq);
+    weir_member_put_u64(builder, "to", job->to.seq);
+    weir_member_put_u64(builder, "given", job->given);
+    weir_member_put_s(builder, "where", job->where);
+    weir_member_put_u64(builder, "rule", job->pipeline->model->generation);
+    weir_member_put_u64(builder, "stage", job->place.stage);
     weir_item_name(builder, WEIR_STR("key"));
     weir_item_b(builder, weir_buf_view(&job->place.key));
-    /* A handful of small attributes with distinct names: there is nothing to refuse. */
-    weir_assert(weir_item_finish(builder, &item, NULL) == WEIR_OK);
+    struct weir_item item = weir_member_finish(builder);
     weir_txn_put(txn, WEIR_SPACE_JOB, entry_key(&txn->arena, job->pipeline, 'j'),
             weir_str(item.p, item.n));
 }
@@ -206,14 +190,6 @@ static struct weir_txn *begin_writing(void)
     return txn;
 }
 
-static uint64_t number_in(struct weir_item item, const char *name)
-{
-    uint64_t number = 0;
-    struct weir_value value = weir_item_get(item, weir_str_z(name));
-    (void)weir_decimal_to_u64(weir_value_decimal(value), &number);
-    return number;
-}
-
 /* What the rebuild has made is of an earlier rule. */
 static void begin_again(const struct pipeline_job *job)
 {
@@ -225,19 +201,19 @@ static void begin_again(const struct pipeline_job *job)
 static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, struct weir_err *err)
 {
     struct weir_item item = { text.p, text.n };
-    struct weir_str kind = weir_value_str(weir_item_get(item, WEIR_STR("kind")));
-    struct weir_str where = weir_value_str(weir_item_get(item, WEIR_STR("where")));
+    struct weir_str kind = weir_member_s(item, "kind");
+    struct weir_str where = weir_member_s(item, "where");
     bool rebuild = weir_str_eq(kind, WEIR_STR("rebuild"));
     struct pipeline_job *job = weir_job_create(pipeline, rebuild ? JOB_REBUILD : JOB_REPLAY);
-    job->since.ms = (int64_t)number_in(item, "since");
-    job->prune = weir_value_bool(weir_item_get(item, WEIR_STR("prune")));
-    job->stale = weir_value_bool(weir_item_get(item, WEIR_STR("stale")));
-    job->from.seq = number_in(item, "from");
-    job->to.seq = number_in(item, "to");
-    job->given = number_in(item, "given");
+    job->since = weir_member_time(item, "since");
+    job->prune = weir_member_bool(item, "prune");
+    job->stale = weir_member_bool(item, "stale");
+    job->from.seq = weir_member_u64(item, "from");
+    job->to.seq = weir_member_u64(item, "to");
+    job->given = weir_member_u64(item, "given");
     job->where = weir_str(weir_strndup(where.p, where.n), where.n);
-    if (!rebuild || number_in(item, "rule") == pipeline->model->generation) {
-        job->place.stage = (size_t)number_in(item, "stage");
+    if (!rebuild || weir_member_u64(item, "rule") == pipeline->model->generation) {
+        job->place.stage = (size_t)weir_member_u64(item, "stage");
         weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));
     } else {
         begin_again(job);

@@ -9,7 +9,7 @@
 
 #include "pipeline/pipeline_int.h"
 
-enum { TAIL_BYTES = 4, POSITION_BYTES = 8 };
+enum { SLOTS_BYTES = 2, TAIL_BYTES = 2 + SLOTS_BYTES, POSITION_BYTES = 8 };
 
 static struct weir_str position_key(struct weir_arena *arena, const struct source *source,
         uint32_t shard, uint32_t first_slot, uint32_t slot_count)
@@ -58,77 +58,55 @@ static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
     }
 }
 
-/* Call for every stored entry of a shard. */
-static enum weir_rc each_entry(struct source *source, uint32_t space, uint32_t shard,
-        void (*each)(void *arg, struct weir_str key, const struct weir_entry *entry), void *arg,
-        struct weir_err *err)
+/* What the keys of a shard begin with. */
+static struct weir_str shard_prefix(
+        struct weir_arena *arena, const struct source *source, uint32_t shard)
 {
-    struct weir_arena arena;
-    weir_arena_init(&arena);
-    struct weir_str first = position_key(&arena, source, shard, 0, 0);
-    struct weir_str prefix = weir_str(first.p, first.n - 2);
-    struct weir_cursor *cursor = weir_cursor_create(source->pipeline->all->store, space);
-    enum weir_rc rc = WEIR_OK;
-    for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || !weir_str_starts(key, prefix)) {
-            break;
-        }
-        if (key.n != first.n || entry.value.n != POSITION_BYTES) {
-            rc = weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
-                    WEIR_STR_ARG(source->pipeline->model->name));
-            break;
-        }
-        each(arg, key, &entry);
-    }
-    weir_cursor_destroy(cursor);
-    weir_arena_fini(&arena);
-    return rc;
+    struct weir_str key = position_key(arena, source, shard, 0, 0);
+    return weir_str(key.p, key.n - SLOTS_BYTES);
 }
 
 struct load {
+    const struct source *source;
+    size_t key_bytes;
     struct weir_pos *slots;
     size_t entries;
 };
 
-static void load_entry(void *arg, struct weir_str key, const struct weir_entry *entry)
+static enum weir_rc load_entry(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
 {
     struct load *load = arg;
+    if (key.n != load->key_bytes || entry->value.n != POSITION_BYTES) {
+        return weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
+                WEIR_STR_ARG(load->source->pipeline->model->name));
+    }
     apply_entry(weir_str(key.p + key.n - TAIL_BYTES - 1, TAIL_BYTES + 1), entry, load->slots);
     load->entries++;
+    return WEIR_OK;
 }
 
 enum weir_rc weir_position_load(struct source *source, uint32_t space, uint32_t shard,
         struct weir_pos slots[static WEIR_PIPELINE_SLOTS], bool *ret_any, struct weir_err *err)
 {
+    struct weir_arena arena;
+    weir_arena_init(&arena);
     memset(slots, 0, WEIR_PIPELINE_SLOTS * sizeof(*slots));
-    struct load load = { slots, 0 };
-    enum weir_rc rc = each_entry(source, space, shard, load_entry, &load, err);
+    struct weir_str prefix = shard_prefix(&arena, source, shard);
+    struct load load = { source, prefix.n + SLOTS_BYTES, slots, 0 };
+    enum weir_rc rc =
+            weir_store_each(source->pipeline->all->store, space, prefix, load_entry, &load, err);
+    weir_arena_fini(&arena);
     *ret_any = load.entries > 0;
     return rc;
 }
 
-struct deletion {
-    struct weir_txn *txn;
-    uint32_t space;
-};
-
-static void delete_entry(void *arg, struct weir_str key, const struct weir_entry *entry)
-{
-    struct deletion *deletion = arg;
-    (void)entry;
-    weir_txn_delete(deletion->txn, deletion->space, weir_arena_str(&deletion->txn->arena, key));
-}
-
 void weir_position_delete(struct weir_txn *txn, uint32_t space, struct shard *shard)
 {
-    struct deletion deletion = { txn, space };
     /* An entry that cannot be read now was read a moment ago; what stays does no harm. */
+    struct weir_str prefix = shard_prefix(&txn->arena, shard->source, shard->number);
     enum weir_rc rc =
-            each_entry(shard->source, space, shard->number, delete_entry, &deletion, NULL);
+            weir_txn_delete_all(txn, shard->source->pipeline->all->store, space, prefix, NULL);
     (void)rc;
 }
 

@@ -489,31 +489,31 @@ static void stop_waiting(struct held *held)
     release(held);
 }
 
+struct loading {
+    struct source *source;
+    size_t names; /* bytes before an item's key */
+};
+
+static enum weir_rc load_entry(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    const struct loading *loading = arg;
+    struct weir_str item = weir_str(key.p + loading->names, key.n - loading->names);
+    if (item.n < sizeof(uint64_t)) {
+        return weir_fail(err, WEIR_E_DAMAGED, "a parked record's key is too short");
+    }
+    note_entry(loading->source, weir_str(item.p, item.n - sizeof(uint64_t)), key, entry);
+    return WEIR_OK;
+}
+
 enum weir_rc weir_quarantine_load(struct source *source, struct weir_err *err)
 {
-    struct weir_store *store = source->pipeline->all->store;
     struct weir_arena arena;
     weir_arena_init(&arena);
     struct weir_str empty = item_prefix(&arena, source, WEIR_STR(""));
-    struct weir_str prefix = weir_str(empty.p, empty.n - 2);
-    struct weir_cursor *cursor = weir_cursor_create(store, WEIR_SPACE_PARKED);
-    enum weir_rc rc = WEIR_OK;
-    for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || !weir_str_starts(key, prefix)) {
-            break;
-        }
-        struct weir_str item = weir_str(key.p + empty.n, key.n - empty.n);
-        if (item.n < sizeof(uint64_t)) {
-            rc = weir_fail(err, WEIR_E_DAMAGED, "a parked record's key is too short");
-            break;
-        }
-        note_entry(source, weir_str(item.p, item.n - sizeof(uint64_t)), key, &entry);
-    }
-    weir_cursor_destroy(cursor);
+    struct loading loading = { source, empty.n };
+    enum weir_rc rc = weir_store_each(source->pipeline->all->store, WEIR_SPACE_PARKED,
+            weir_str(empty.p, empty.n - 2), load_entry, &loading, err);
     weir_arena_fini(&arena);
     return rc;
 }

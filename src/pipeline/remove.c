@@ -108,25 +108,6 @@ enum weir_rc weir_pipelines_remove(struct weir_pipelines *pipelines, struct weir
 
 /* --- forgetting ---------------------------------------------------------------------- */
 
-static enum weir_rc delete_all(struct weir_store *store, uint32_t space, struct weir_str prefix,
-        struct weir_txn *txn, struct weir_err *err)
-{
-    struct weir_cursor *cursor = weir_cursor_create(store, space);
-    enum weir_rc rc = WEIR_OK;
-    for (weir_cursor_seek(cursor, prefix); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || !weir_str_starts(key, prefix)) {
-            break;
-        }
-        weir_txn_delete(txn, space, weir_arena_str(&txn->arena, key));
-    }
-    weir_cursor_destroy(cursor);
-    return rc;
-}
-
 enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines, struct weir_str name,
         struct weir_txn *txn, struct weir_err *err)
 {
@@ -135,7 +116,7 @@ enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines, struct weir
     struct weir_str prefix = weir_arena_printf(&txn->arena, "%.*s%c", WEIR_STR_ARG(name), '\0');
     enum weir_rc rc = WEIR_OK;
     for (size_t i = 0; rc == WEIR_OK && i < WEIR_COUNT(spaces); i++) {
-        rc = delete_all(pipelines->store, spaces[i], prefix, txn, err);
+        rc = weir_txn_delete_all(txn, pipelines->store, spaces[i], prefix, err);
     }
     return rc;
 }

@@ -108,29 +108,30 @@ static enum weir_rc mirror_entry(struct weir_queues *queues, size_t i, struct we
     return WEIR_OK;
 }
 
+struct mirroring {
+    struct weir_queues *queues;
+    size_t i; /* the next box */
+};
+
+static enum weir_rc mirror_next(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    struct mirroring *mirroring = arg;
+    struct weir_str name = weir_str(key.p + 1, key.n - 1);
+    return mirror_entry(mirroring->queues, mirroring->i++, name, entry, err);
+}
+
 static enum weir_rc mirror(struct weir_queues *queues, struct weir_err *err)
 {
-    enum weir_rc rc = WEIR_OK;
-    size_t i = 0;
+    struct mirroring mirroring = { queues, 0 };
     weir_mutex_lock(&queues->mutex); /* before the state is looked at, so that none goes back */
-    struct weir_cursor *cursor = weir_cursor_create(queues->store, WEIR_SPACE_CATALOGUE);
-    for (weir_cursor_seek(cursor, WEIR_STR("q")); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || key.p[0] != 'q') {
-            break;
-        }
-        rc = mirror_entry(queues, i, weir_str(key.p + 1, key.n - 1), &entry, err);
-        i++;
-    }
-    while (rc == WEIR_OK && i < queues->count) {
+    enum weir_rc rc = weir_store_each(
+            queues->store, WEIR_SPACE_CATALOGUE, WEIR_STR("q"), mirror_next, &mirroring, err);
+    while (rc == WEIR_OK && mirroring.i < queues->count) {
         remove_box(queues, queues->count - 1);
     }
     queues->changed = true;
     weir_mutex_unlock(&queues->mutex);
-    weir_cursor_destroy(cursor);
     return rc;
 }
 

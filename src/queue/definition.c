@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "queue/queue_int.h"
+#include "value/member.h"
 
 struct weir_queue weir_queue_defaults(struct weir_str name)
 {
@@ -126,78 +127,32 @@ const char *weir_queue_difference(const struct weir_queue *a, const struct weir_
 
 /* --- storing ----------------------------------------------------------------------- */
 
-static void put_s(struct weir_item_builder *b, const char *name, struct weir_str value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_s(b, value);
-}
-
-static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_n(b, weir_decimal_from_u64(value));
-}
-
-static void put_bool(struct weir_item_builder *b, const char *name, bool value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_bool(b, value);
-}
-
-static void put_texts(struct weir_item_builder *b, const char *name, struct weir_item texts)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_open(b, WEIR_TYPE_M);
-    for (size_t i = 0; texts.n > 0 && i < weir_item_count(texts); i++) {
-        struct weir_str key;
-        struct weir_value value = weir_item_at(texts, i, &key);
-        weir_item_name(b, key);
-        weir_item_value(b, value);
-    }
-    weir_item_close(b);
-}
-
 struct weir_item weir_queue_encode(struct weir_arena *arena, const struct weir_queue *queue)
 {
     struct weir_item_builder *b = weir_item_begin(arena);
-    put_s(b, "name", queue->name);
-    put_u64(b, "space", queue->space);
-    put_u64(b, "created", (uint64_t)queue->created.ms);
-    put_u64(b, "modified", (uint64_t)queue->modified.ms);
-    put_u64(b, "visibility", queue->visibility_ms);
-    put_u64(b, "delay", queue->delay_ms);
-    put_u64(b, "retention", queue->retention_ms);
-    put_u64(b, "wait", queue->wait_ms);
-    put_u64(b, "max_bytes", queue->max_bytes);
-    put_s(b, "dead_letters", queue->dead_letters);
-    put_u64(b, "max_receives", queue->max_receives);
-    put_bool(b, "fifo", queue->fifo);
-    put_bool(b, "dedup_by_content", queue->dedup_by_content);
-    put_bool(b, "dedup_by_group", queue->dedup_by_group);
-    put_bool(b, "from_file", queue->from_file);
-    put_texts(b, "echoed", queue->echoed);
-    put_texts(b, "tags", queue->tags);
-    struct weir_item item = { 0 };
-    /* A definition is small and shallow: the builder has nothing to refuse. */
-    weir_assert(weir_item_finish(b, &item, NULL) == WEIR_OK);
-    return item;
+    weir_member_put_s(b, "name", queue->name);
+    weir_member_put_u64(b, "space", queue->space);
+    weir_member_put_time(b, "created", queue->created);
+    weir_member_put_time(b, "modified", queue->modified);
+    weir_member_put_u64(b, "visibility", queue->visibility_ms);
+    weir_member_put_u64(b, "delay", queue->delay_ms);
+    weir_member_put_u64(b, "retention", queue->retention_ms);
+    weir_member_put_u64(b, "wait", queue->wait_ms);
+    weir_member_put_u64(b, "max_bytes", queue->max_bytes);
+    weir_member_put_s(b, "dead_letters", queue->dead_letters);
+    weir_member_put_u64(b, "max_receives", queue->max_receives);
+    weir_member_put_bool(b, "fifo", queue->fifo);
+    weir_member_put_bool(b, "dedup_by_content", queue->dedup_by_content);
+    weir_member_put_bool(b, "dedup_by_group", queue->dedup_by_group);
+    weir_member_put_bool(b, "from_file", queue->from_file);
+    weir_member_put_map(b, "echoed", queue->echoed);
+    weir_member_put_map(b, "tags", queue->tags);
+    return weir_member_finish(b);
 }
 
-static struct weir_str get_s(struct weir_arena *arena, struct weir_item item, const char *name)
+static struct weir_str copy_s(struct weir_arena *arena, struct weir_item item, const char *name)
 {
-    return weir_arena_str(arena, weir_value_str(weir_item_get(item, weir_str_z(name))));
-}
-
-static uint64_t get_u64(struct weir_item item, const char *name)
-{
-    uint64_t value = 0;
-    struct weir_decimal number = weir_value_decimal(weir_item_get(item, weir_str_z(name)));
-    return weir_decimal_to_u64(number, &value) ? value : 0;
-}
-
-static bool get_bool(struct weir_item item, const char *name)
-{
-    return weir_value_bool(weir_item_get(item, weir_str_z(name)));
+    return weir_arena_str(arena, weir_member_s(item, name));
 }
 
 static struct weir_item get_texts(struct weir_arena *arena, struct weir_item item, const char *name)
@@ -221,21 +176,21 @@ enum weir_rc weir_queue_decode(const struct weir_queues *queues, struct weir_ite
     atomic_init(&box->references, 1);
     box->life = weir_alloc_zero(1, sizeof(*box->life));
     atomic_init(&box->life->references, 1);
-    queue->name = get_s(arena, stored, "name");
-    queue->space = (uint32_t)get_u64(stored, "space");
-    queue->created.ms = (int64_t)get_u64(stored, "created");
-    queue->modified.ms = (int64_t)get_u64(stored, "modified");
-    queue->visibility_ms = get_u64(stored, "visibility");
-    queue->delay_ms = get_u64(stored, "delay");
-    queue->retention_ms = get_u64(stored, "retention");
-    queue->wait_ms = get_u64(stored, "wait");
-    queue->max_bytes = get_u64(stored, "max_bytes");
-    queue->dead_letters = get_s(arena, stored, "dead_letters");
-    queue->max_receives = get_u64(stored, "max_receives");
-    queue->fifo = get_bool(stored, "fifo");
-    queue->dedup_by_content = get_bool(stored, "dedup_by_content");
-    queue->dedup_by_group = get_bool(stored, "dedup_by_group");
-    queue->from_file = get_bool(stored, "from_file");
+    queue->name = copy_s(arena, stored, "name");
+    queue->space = (uint32_t)weir_member_u64(stored, "space");
+    queue->created = weir_member_time(stored, "created");
+    queue->modified = weir_member_time(stored, "modified");
+    queue->visibility_ms = weir_member_u64(stored, "visibility");
+    queue->delay_ms = weir_member_u64(stored, "delay");
+    queue->retention_ms = weir_member_u64(stored, "retention");
+    queue->wait_ms = weir_member_u64(stored, "wait");
+    queue->max_bytes = weir_member_u64(stored, "max_bytes");
+    queue->dead_letters = copy_s(arena, stored, "dead_letters");
+    queue->max_receives = weir_member_u64(stored, "max_receives");
+    queue->fifo = weir_member_bool(stored, "fifo");
+    queue->dedup_by_content = weir_member_bool(stored, "dedup_by_content");
+    queue->dedup_by_group = weir_member_bool(stored, "dedup_by_group");
+    queue->from_file = weir_member_bool(stored, "from_file");
     queue->echoed = get_texts(arena, stored, "echoed");
     queue->tags = get_texts(arena, stored, "tags");
     queue->arn = weir_arena_printf(arena, "arn:aws:sqs:%.*s:%.*s:%.*s",

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "schedule/schedule_int.h"
 #include "value/json.h"
+#include "value/member.h"
 
 enum { SHOWN_MAX = 100 }; /* of an expression, in messages */
 
@@ -215,89 +216,33 @@ struct weir_str weir_schedules_arn(const struct weir_schedules *schedules, struc
 
 /* --- entries -------------------------------------------------------------------------- */
 
-static void put_s(struct weir_item_builder *b, const char *name, struct weir_str value)
-{
-    if (value.p != NULL) {
-        weir_item_name(b, weir_str_z(name));
-        weir_item_s(b, value);
-    }
-}
-
-static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_n(b, weir_decimal_from_u64(value));
-}
-
-static void put_bool(struct weir_item_builder *b, const char *name, bool value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_bool(b, value);
-}
-
-static struct weir_str finish(struct weir_item_builder *b)
-{
-    struct weir_item item = { 0 };
-    /* A definition is shallow and was checked: the builder has nothing to refuse. */
-    weir_assert(weir_item_finish(b, &item, NULL) == WEIR_OK);
-    return weir_str(item.p, item.n);
-}
-
 struct weir_str weir_schedule_encode(struct weir_arena *arena, const struct weir_schedule *schedule)
 {
     const struct weir_schedule_target *target = &schedule->target;
     struct weir_item_builder *b = weir_item_begin(arena);
-    put_s(b, "group", schedule->group);
-    put_s(b, "name", schedule->name);
-    put_s(b, "description", schedule->description);
-    put_s(b, "expression", schedule->expression);
-    put_s(b, "zone", schedule->zone);
-    put_u64(b, "start", (uint64_t)schedule->start.ms);
-    put_u64(b, "end", (uint64_t)schedule->end.ms);
-    put_u64(b, "window", schedule->window_ms);
-    put_bool(b, "enabled", schedule->enabled);
-    put_bool(b, "delete_after", schedule->delete_after);
-    put_u64(b, "missed", schedule->missed);
-    put_s(b, "target", target->arn);
-    put_s(b, "role", target->role);
-    put_s(b, "input", target->input);
-    put_s(b, "message_group", target->group);
-    put_s(b, "dead_letters", target->dead_letters);
-    put_u64(b, "max_age", target->max_age_ms);
-    put_u64(b, "max_retries", target->max_retries);
-    put_s(b, "token", schedule->token);
-    put_u64(b, "created", (uint64_t)schedule->created.ms);
-    put_u64(b, "modified", (uint64_t)schedule->modified.ms);
-    return finish(b);
-}
-
-static struct weir_str get_s(struct weir_item item, const char *name)
-{
-    return weir_value_str(weir_item_get(item, weir_str_z(name)));
-}
-
-/* An attribute that need not be there; p NULL then. */
-static struct weir_str get_optional(struct weir_item item, const char *name)
-{
-    struct weir_value value = weir_item_get(item, weir_str_z(name));
-    return value.type == WEIR_TYPE_S ? value.body : weir_str(NULL, 0);
-}
-
-static uint64_t get_u64(struct weir_item item, const char *name)
-{
-    uint64_t value = 0;
-    struct weir_decimal number = weir_value_decimal(weir_item_get(item, weir_str_z(name)));
-    return weir_decimal_to_u64(number, &value) ? value : 0;
-}
-
-static struct weir_time get_time(struct weir_item item, const char *name)
-{
-    return (struct weir_time){ (int64_t)get_u64(item, name) };
-}
-
-static bool get_bool(struct weir_item item, const char *name)
-{
-    return weir_value_bool(weir_item_get(item, weir_str_z(name)));
+    weir_member_put_s(b, "group", schedule->group);
+    weir_member_put_s(b, "name", schedule->name);
+    weir_member_put_s(b, "description", schedule->description);
+    weir_member_put_s(b, "expression", schedule->expression);
+    weir_member_put_s(b, "zone", schedule->zone);
+    weir_member_put_time(b, "start", schedule->start);
+    weir_member_put_time(b, "end", schedule->end);
+    weir_member_put_u64(b, "window", schedule->window_ms);
+    weir_member_put_bool(b, "enabled", schedule->enabled);
+    weir_member_put_bool(b, "delete_after", schedule->delete_after);
+    weir_member_put_u64(b, "missed", schedule->missed);
+    weir_member_put_s(b, "target", target->arn);
+    weir_member_put_s(b, "role", target->role);
+    weir_member_put_s(b, "input", target->input);
+    weir_member_put_s(b, "message_group", target->group);
+    weir_member_put_s(b, "dead_letters", target->dead_letters);
+    weir_member_put_u64(b, "max_age", target->max_age_ms);
+    weir_member_put_u64(b, "max_retries", target->max_retries);
+    weir_member_put_s(b, "token", schedule->token);
+    weir_member_put_time(b, "created", schedule->created);
+    weir_member_put_time(b, "modified", schedule->modified);
+    struct weir_item item = weir_member_finish(b);
+    return weir_str(item.p, item.n);
 }
 
 enum weir_rc weir_schedule_decode(const struct weir_schedules *schedules, struct weir_arena *arena,
@@ -305,7 +250,7 @@ enum weir_rc weir_schedule_decode(const struct weir_schedules *schedules, struct
 {
     struct weir_item item = { stored.p, stored.n };
     enum weir_rc rc = weir_item_check(item, err);
-    uint64_t missed = rc == WEIR_OK ? get_u64(item, "missed") : 0;
+    uint64_t missed = rc == WEIR_OK ? weir_member_u64(item, "missed") : 0;
     if (rc == WEIR_OK && missed >= WEIR_COUNT(missed_names)) {
         rc = weir_fail(err, WEIR_E_DAMAGED, "an unknown policy for missed firings");
     }
@@ -313,29 +258,29 @@ enum weir_rc weir_schedule_decode(const struct weir_schedules *schedules, struct
         return weir_fail_in(err, rc, "the entry of a schedule: ");
     }
     *ret_schedule = (struct weir_schedule){
-        .group = get_s(item, "group"),
-        .name = get_s(item, "name"),
-        .description = get_s(item, "description"),
-        .expression = get_s(item, "expression"),
-        .zone = get_s(item, "zone"),
-        .start = get_time(item, "start"),
-        .end = get_time(item, "end"),
-        .window_ms = get_u64(item, "window"),
-        .enabled = get_bool(item, "enabled"),
-        .delete_after = get_bool(item, "delete_after"),
+        .group = weir_member_s(item, "group"),
+        .name = weir_member_s(item, "name"),
+        .description = weir_member_s(item, "description"),
+        .expression = weir_member_s(item, "expression"),
+        .zone = weir_member_s(item, "zone"),
+        .start = weir_member_time(item, "start"),
+        .end = weir_member_time(item, "end"),
+        .window_ms = weir_member_u64(item, "window"),
+        .enabled = weir_member_bool(item, "enabled"),
+        .delete_after = weir_member_bool(item, "delete_after"),
         .missed = (enum weir_missed)missed,
         .target = {
-            .arn = get_s(item, "target"),
-            .role = get_s(item, "role"),
-            .input = get_optional(item, "input"),
-            .group = get_s(item, "message_group"),
-            .dead_letters = get_s(item, "dead_letters"),
-            .max_age_ms = get_u64(item, "max_age"),
-            .max_retries = get_u64(item, "max_retries"),
+            .arn = weir_member_s(item, "target"),
+            .role = weir_member_s(item, "role"),
+            .input = weir_member_s(item, "input"),
+            .group = weir_member_s(item, "message_group"),
+            .dead_letters = weir_member_s(item, "dead_letters"),
+            .max_age_ms = weir_member_u64(item, "max_age"),
+            .max_retries = weir_member_u64(item, "max_retries"),
         },
-        .token = get_s(item, "token"),
-        .created = get_time(item, "created"),
-        .modified = get_time(item, "modified"),
+        .token = weir_member_s(item, "token"),
+        .created = weir_member_time(item, "created"),
+        .modified = weir_member_time(item, "modified"),
     };
     ret_schedule->arn =
             weir_schedules_arn(schedules, arena, ret_schedule->group, ret_schedule->name);
@@ -385,21 +330,14 @@ struct weir_str weir_schedule_encode_group(
         struct weir_arena *arena, const struct weir_schedule_group *group)
 {
     struct weir_item_builder *b = weir_item_begin(arena);
-    put_s(b, "name", group->name);
-    put_s(b, "token", group->token);
-    put_u64(b, "created", (uint64_t)group->created.ms);
-    put_u64(b, "modified", (uint64_t)group->modified.ms);
-    put_bool(b, "deleting", group->deleting);
-    weir_item_name(b, WEIR_STR("tags"));
-    weir_item_open(b, WEIR_TYPE_M);
-    for (size_t i = 0; group->tags.n > 0 && i < weir_item_count(group->tags); i++) {
-        struct weir_str key;
-        struct weir_value value = weir_item_at(group->tags, i, &key);
-        weir_item_name(b, key);
-        weir_item_value(b, value);
-    }
-    weir_item_close(b);
-    return finish(b);
+    weir_member_put_s(b, "name", group->name);
+    weir_member_put_s(b, "token", group->token);
+    weir_member_put_time(b, "created", group->created);
+    weir_member_put_time(b, "modified", group->modified);
+    weir_member_put_bool(b, "deleting", group->deleting);
+    weir_member_put_map(b, "tags", group->tags);
+    struct weir_item item = weir_member_finish(b);
+    return weir_str(item.p, item.n);
 }
 
 enum weir_rc weir_schedule_decode_group(const struct weir_schedules *schedules,
@@ -412,12 +350,12 @@ enum weir_rc weir_schedule_decode_group(const struct weir_schedules *schedules,
         return weir_fail_in(err, rc, "the entry of a schedule group: ");
     }
     *ret_group = (struct weir_schedule_group){
-        .name = get_s(item, "name"),
-        .created = get_time(item, "created"),
-        .modified = get_time(item, "modified"),
-        .deleting = get_bool(item, "deleting"),
+        .name = weir_member_s(item, "name"),
+        .created = weir_member_time(item, "created"),
+        .modified = weir_member_time(item, "modified"),
+        .deleting = weir_member_bool(item, "deleting"),
         .tags = weir_value_map(weir_item_get(item, WEIR_STR("tags"))),
-        .token = get_s(item, "token"),
+        .token = weir_member_s(item, "token"),
     };
     ret_group->arn = weir_schedules_arn(schedules, arena, ret_group->name, weir_str(NULL, 0));
     return WEIR_OK;

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "schedule/schedule_int.h"
-#include "value/json.h"
+#include "value/member.h"
 
 enum {
     CONCURRENCY = 16, /* runs of one function that schedules have under way */
@@ -29,31 +29,19 @@ struct weir_schedule_run {
 
 /* --- intents ------------------------------------------------------------------------------- */
 
-static void put_s(struct weir_item_builder *b, const char *name, struct weir_str value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_s(b, value);
-}
-
-static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_n(b, weir_decimal_from_u64(value));
-}
-
 enum weir_rc weir_schedule_run(struct weir_schedules *schedules, struct weir_txn *txn,
         const struct weir_schedule_delivery *delivery, struct weir_err *err)
 {
     struct weir_item_builder *b = weir_item_begin(&txn->arena);
     struct weir_item item = { 0 };
-    put_s(b, "execution", delivery->execution);
-    put_s(b, "group", delivery->group);
-    put_s(b, "name", delivery->name);
-    put_s(b, "target", delivery->target);
-    put_s(b, "payload", delivery->payload);
-    put_s(b, "dead_letters", delivery->dead_letters);
-    put_u64(b, "time", (uint64_t)delivery->time.ms);
-    put_u64(b, "max_retries", delivery->max_retries);
+    weir_member_put_s(b, "execution", delivery->execution);
+    weir_member_put_s(b, "group", delivery->group);
+    weir_member_put_s(b, "name", delivery->name);
+    weir_member_put_s(b, "target", delivery->target);
+    weir_member_put_s(b, "payload", delivery->payload);
+    weir_member_put_s(b, "dead_letters", delivery->dead_letters);
+    weir_member_put_time(b, "time", delivery->time);
+    weir_member_put_u64(b, "max_retries", delivery->max_retries);
     enum weir_rc rc = weir_item_finish(b, &item, err);
     if (rc != WEIR_OK) {
         return rc;
@@ -78,24 +66,20 @@ static enum weir_rc read_intent(
         struct weir_str bytes, struct weir_schedule_delivery *ret_delivery, struct weir_err *err)
 {
     struct weir_item item = { bytes.p, bytes.n };
-    uint64_t time = 0;
     enum weir_rc rc = weir_item_check(item, err);
     if (rc != WEIR_OK) {
         return weir_fail_in(err, rc, "the intent of a schedule: ");
     }
     *ret_delivery = (struct weir_schedule_delivery){
-        .execution = weir_value_str(weir_item_get(item, WEIR_STR("execution"))),
-        .group = weir_value_str(weir_item_get(item, WEIR_STR("group"))),
-        .name = weir_value_str(weir_item_get(item, WEIR_STR("name"))),
-        .target = weir_value_str(weir_item_get(item, WEIR_STR("target"))),
-        .payload = weir_value_str(weir_item_get(item, WEIR_STR("payload"))),
-        .dead_letters = weir_value_str(weir_item_get(item, WEIR_STR("dead_letters"))),
+        .execution = weir_member_s(item, "execution"),
+        .group = weir_member_s(item, "group"),
+        .name = weir_member_s(item, "name"),
+        .target = weir_member_s(item, "target"),
+        .payload = weir_member_s(item, "payload"),
+        .dead_letters = weir_member_s(item, "dead_letters"),
+        .time = weir_member_time(item, "time"),
+        .max_retries = weir_member_u64(item, "max_retries"),
     };
-    (void)weir_decimal_to_u64(weir_value_decimal(weir_item_get(item, WEIR_STR("max_retries"))),
-            &ret_delivery->max_retries);
-    if (weir_decimal_to_u64(weir_value_decimal(weir_item_get(item, WEIR_STR("time"))), &time)) {
-        ret_delivery->time.ms = (int64_t)time;
-    }
     return WEIR_OK;
 }
 

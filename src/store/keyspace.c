@@ -391,3 +391,26 @@ void weir_cursor_previous(struct weir_cursor *cursor)
         rocksdb_iter_prev(cursor->iterator);
     }
 }
+
+enum weir_rc weir_store_each(struct weir_store *store, uint32_t space, struct weir_str prefix,
+        enum weir_rc (*each)(void *arg, struct weir_str key, const struct weir_entry *entry,
+                struct weir_err *err),
+        void *arg, struct weir_err *err)
+{
+    struct weir_str key;
+    struct weir_entry entry;
+    bool have = true;
+    struct weir_cursor *cursor = weir_cursor_create(store, space);
+    enum weir_rc rc = WEIR_OK;
+    weir_cursor_seek(cursor, prefix);
+    while (rc == WEIR_OK && have) {
+        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
+        have = rc == WEIR_OK && have && weir_str_starts(key, prefix);
+        if (have) {
+            rc = each(arg, key, &entry, err);
+            weir_cursor_next(cursor);
+        }
+    }
+    weir_cursor_destroy(cursor);
+    return rc;
+}

@@ -149,6 +149,17 @@ WEIR_MUST_CHECK enum weir_rc weir_cursor_get(struct weir_cursor *cursor, struct 
 void weir_cursor_next(struct weir_cursor *cursor);
 void weir_cursor_previous(struct weir_cursor *cursor);
 
+/*
+ * Call each for every entry whose key begins with the prefix, in the order of keys, on the state of
+ * the moment. Key and entry are borrowed for the call. Errors: WEIR_E_IO, WEIR_E_DAMAGED, and what
+ * each fails with, which ends it.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_store_each(struct weir_store *store, uint32_t space,
+        struct weir_str prefix,
+        enum weir_rc (*each)(void *arg, struct weir_str key, const struct weir_entry *entry,
+                struct weir_err *err),
+        void *arg, struct weir_err *err);
+
 /* --- transactions ------------------------------------------------------------ */
 
 /* An operation, evaluated on the commit thread. Embed it in a struct of the arena of its txn. */
@@ -214,6 +225,10 @@ void weir_txn_add(struct weir_txn *txn, const struct weir_change *change);
 /* Add a PUT or DELETE; strings as for weir_txn_add. */
 void weir_txn_put(struct weir_txn *txn, uint32_t space, struct weir_str key, struct weir_str value);
 void weir_txn_delete(struct weir_txn *txn, uint32_t space, struct weir_str key);
+
+/* Add a DELETE for every key that begins so and is there now. Errors: as weir_store_each. */
+WEIR_MUST_CHECK enum weir_rc weir_txn_delete_all(struct weir_txn *txn, struct weir_store *store,
+        uint32_t space, struct weir_str prefix, struct weir_err *err);
 
 /* Add an operation; they run in order, after the prepared changes. */
 void weir_txn_op(struct weir_txn *txn, struct weir_op *op);

@@ -66,6 +66,28 @@ void weir_txn_delete(struct weir_txn *txn, uint32_t space, struct weir_str key)
     weir_txn_add(txn, &change);
 }
 
+struct deletion {
+    struct weir_txn *txn;
+    uint32_t space;
+};
+
+static enum weir_rc delete_one(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    const struct deletion *deletion = arg;
+    (void)entry;
+    (void)err;
+    weir_txn_delete(deletion->txn, deletion->space, weir_arena_str(&deletion->txn->arena, key));
+    return WEIR_OK;
+}
+
+enum weir_rc weir_txn_delete_all(struct weir_txn *txn, struct weir_store *store, uint32_t space,
+        struct weir_str prefix, struct weir_err *err)
+{
+    struct deletion deletion = { txn, space };
+    return weir_store_each(store, space, prefix, delete_one, &deletion, err);
+}
+
 void weir_txn_op(struct weir_txn *txn, struct weir_op *op)
 {
     op->next = NULL;

@@ -116,29 +116,30 @@ static enum weir_rc mirror_entry(struct weir_tables *tables, size_t i, struct we
     return WEIR_OK;
 }
 
+struct mirroring {
+    struct weir_tables *tables;
+    size_t i; /* the next box */
+};
+
+static enum weir_rc mirror_next(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    struct mirroring *mirroring = arg;
+    struct weir_str name = weir_str(key.p + 1, key.n - 1);
+    return mirror_entry(mirroring->tables, mirroring->i++, name, entry, err);
+}
+
 static enum weir_rc mirror(struct weir_tables *tables, struct weir_err *err)
 {
-    enum weir_rc rc = WEIR_OK;
-    size_t i = 0;
+    struct mirroring mirroring = { tables, 0 };
     weir_mutex_lock(&tables->mutex); /* before the state is looked at, so that none goes back */
-    struct weir_cursor *cursor = weir_cursor_create(tables->store, WEIR_SPACE_CATALOGUE);
-    for (weir_cursor_seek(cursor, WEIR_STR("t")); rc == WEIR_OK; weir_cursor_next(cursor)) {
-        struct weir_str key;
-        struct weir_entry entry;
-        bool have = false;
-        rc = weir_cursor_get(cursor, &key, &entry, &have, err);
-        if (rc != WEIR_OK || !have || key.p[0] != 't') {
-            break;
-        }
-        rc = mirror_entry(tables, i, weir_str(key.p + 1, key.n - 1), &entry, err);
-        i++;
-    }
-    while (rc == WEIR_OK && i < tables->count) {
+    enum weir_rc rc = weir_store_each(
+            tables->store, WEIR_SPACE_CATALOGUE, WEIR_STR("t"), mirror_next, &mirroring, err);
+    while (rc == WEIR_OK && mirroring.i < tables->count) {
         remove_box(tables, tables->count - 1);
     }
     atomic_fetch_add(&tables->version, 1);
     weir_mutex_unlock(&tables->mutex);
-    weir_cursor_destroy(cursor);
     return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "random_item.h"
 #include "value/ddbjson.h"
 #include "value/item.h"
+#include "value/member.h"
 
 /* Read everything in a value; the sum keeps the reads from being left out. */
 static size_t read_value(struct weir_value value)
@@ -438,6 +439,37 @@ static void types_have_their_names(void **state)
     assert_string_equal(weir_type_name(WEIR_TYPE_ABSENT), "");
 }
 
+static void members_are_read_as_they_were_written(void **state)
+{
+    struct weir_arena arena;
+    (void)state;
+    weir_arena_init(&arena);
+    struct weir_item_builder *builder = weir_item_begin(&arena);
+    weir_member_put_s(builder, "tag", WEIR_STR("x"));
+    struct weir_item tags = weir_member_finish(builder);
+    builder = weir_item_begin(&arena);
+    weir_member_put_s(builder, "text", WEIR_STR(""));
+    weir_member_put_s(builder, "none", weir_str(NULL, 0));
+    weir_member_put_u64(builder, "number", UINT64_MAX);
+    weir_member_put_bool(builder, "flag", true);
+    weir_member_put_time(builder, "time", (struct weir_time){ 1700000000123 });
+    weir_member_put_map(builder, "tags", tags);
+    weir_member_put_map(builder, "no_tags", (struct weir_item){ 0 });
+    struct weir_item item = weir_member_finish(builder);
+    assert_int_equal(weir_item_count(item), 6);
+    assert_non_null(weir_member_s(item, "text").p);
+    assert_null(weir_member_s(item, "none").p);
+    assert_null(weir_member_s(item, "number").p);
+    assert_true(weir_member_u64(item, "number") == UINT64_MAX);
+    assert_int_equal(weir_member_u64(item, "text"), 0);
+    assert_true(weir_member_bool(item, "flag"));
+    assert_false(weir_member_bool(item, "number"));
+    assert_true(weir_member_time(item, "time").ms == 1700000000123);
+    assert_true(weir_item_eq(weir_value_map(weir_item_get(item, WEIR_STR("tags"))), tags));
+    assert_int_equal(weir_value_count(weir_item_get(item, WEIR_STR("no_tags"))), 0);
+    weir_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_lone_value_stands_without_an_item),
         cmocka_unit_test(random_items_are_canonical_and_damage_is_caught),
         cmocka_unit_test(damaged_items_are_refused),
+        cmocka_unit_test(members_are_read_as_they_were_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
