@@ -21,6 +21,7 @@ void weir_batch_begin(struct batch *batch)
     batch->settled = NULL;
     batch->deferrals = NULL;
     batch->last_deferral = &batch->deferrals;
+    batch->gathers = NULL;
 }
 
 void weir_batch_end(struct batch *batch)

@@ -47,6 +47,12 @@ enum burst_kind {
     BURST_CLOSED = 'c',
 };
 
+/* The earliest times of entries that operations have added; INT64_MAX: they added none. */
+struct burst_added {
+    struct weir_time due;    /* DUE */
+    struct weir_time closed; /* CLOSED */
+};
+
 /* What all keys of a kind begin with, of a step or (step empty) of a pipeline. In the arena. */
 struct weir_str weir_burst_prefix(struct weir_arena *arena, enum burst_kind kind,
         struct weir_str pipeline, struct weir_str step);
@@ -88,6 +94,9 @@ WEIR_MUST_CHECK enum weir_rc weir_burst_decode(
 /* Add the events that the batch has put off to its transaction. */
 void weir_deferrals_commit(struct weir_lane *lane);
 
+/* The entries that the batch's committed transaction has added. */
+struct burst_added weir_deferrals_added(const struct weir_lane *lane);
+
 /* What is to become of an open burst. */
 enum burst_end {
     BURST_CLOSE_DUE, /* closed if it is due at `until` or before; else `d` is put right */
@@ -103,7 +112,9 @@ struct burst_end_op {
     struct weir_str step;
     struct weir_str key;
     struct weir_str due_key;   /* the `d` entry that led here; empty: none did */
-    bool found;                /* the last run did it to a burst */
+    bool full;                 /* the last run left it to another transaction */
+    bool found;                /* it did it to a burst .. */
+    struct burst_added added;  /* .. and added these entries */
     struct burst_end_op *next; /* the caller's */
 };
 
@@ -114,8 +125,9 @@ void weir_burst_end(struct weir_txn *txn, struct burst_end_op *op);
 
 /* A closed burst that is with a lane. */
 struct fired {
-    struct fired *next;
-    struct weir_str name; /* the entry's key */
+    struct fired *same_bucket;
+    struct weir_time follower; /* the earliest burst of its key that waits; INT64_MAX: none */
+    struct weir_str name;      /* the entry's key */
     struct weir_str step;
     struct weir_str value; /* the entry's value, which `burst` is borrowed from */
     struct burst burst;
@@ -127,21 +139,22 @@ struct deferred {
     struct pipeline *pipeline;
     bool used;  /* some step puts events off */
     bool stale; /* entries may have changed since the last look */
-    bool more;  /* closed bursts wait for those that are with lanes */
+    bool full;  /* closed bursts wait for room in the lanes */
     bool looking;
     bool marking;          /* the transaction under way marks the end of the log */
     struct weir_time next; /* the earliest `d` entry; 0: there is none */
-    /* No entry stands before these times: what was deleted there is not stepped over again. */
+    /* Nothing is to be done for entries before these times: they are not stepped over again. */
     struct weir_time due_from;
     struct weir_time closed_from;
     struct weir_time closing_from; /* of the transaction under way, the earliest that it closes */
+    struct burst_end_op *closing;  /* its operations */
     struct weir_time settled;      /* all that was committed before this time .. */
     struct weir_pos settled_end;   /* .. stands before this position */
     struct weir_txn *txn;          /* the one under way; NULL: none */
     struct weir_post done_post;    /* brings its outcome to the loop */
     struct weir_loop_timer timer;  /* for the next due time */
     struct weir_origin origin;     /* of the records it gives to lanes */
-    struct fired *fired;
+    struct fired **fired;          /* buckets, by step and key */
     size_t fired_count;
     size_t fired_bytes;
     struct weir_counter *deferrals;
@@ -151,6 +164,9 @@ struct deferred {
 /* What a queued record stands for that the step has put off; NULL: it did not. */
 const struct weir_deferred *weir_queued_deferred(
         const struct pipeline *pipeline, const struct queued *queued, const struct weir_step *step);
+
+/* The burst of the step's key that is with a lane, which the next one waits for; NULL: none is. */
+struct fired *weir_deferred_fired(const struct deferred *deferred, const struct burst_name *name);
 
 /* The pipeline that has the step; NULL: none does. */
 struct pipeline *weir_deferred_taker(
@@ -162,13 +178,16 @@ void weir_deferred_stop(struct deferred *deferred);
 /* Free; its lanes must be gone. */
 void weir_deferred_destroy(struct deferred *deferred);
 
-/* Something has moved: see whether a burst can be closed, or go on. */
-void weir_deferred_look(struct deferred *deferred);
+/*
+ * Something has moved: see whether a burst can be closed, or go on. Gives false when its time was
+ * up before all was seen: then it must be called again.
+ */
+bool weir_deferred_look(struct deferred *deferred);
 
-/* Some batch or somebody else has changed entries, which the next look is to see. */
-void weir_deferred_note(struct deferred *deferred);
+/* Entries were added, which the next look is to see. */
+void weir_deferred_note(struct deferred *deferred, const struct burst_added *added);
 
-/* As look, also at entries: a batch was committed, or somebody else has changed some. */
-void weir_deferred_changed(struct deferred *deferred);
+/* The next look is to see all entries: somebody has changed some, or a table is there again. */
+void weir_deferred_note_all(struct deferred *deferred);
 
 #endif

@@ -10,17 +10,21 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "base/hash.h"
 #include "base/logline.h"
 #include "base/mem.h"
 #include "pipeline/deferred_int.h"
 
 enum {
-    CLOSE_MAX = 200,           /* bursts that one transaction closes */
-    FIRED_MAX = 1000,          /* runs that are with lanes */
-    FIRED_BYTES = 4 << 20,     /* of their records */
+    CLOSE_MAX = 1000,      /* bursts that one transaction closes */
+    FIRED_MAX = 4000,      /* runs that are with lanes */
+    FIRED_BYTES = 4 << 20, /* of their records */
+    FIRED_BUCKETS = 1024,
     LOOK_AGAIN_MS = 60 * 1000, /* at the latest: the wall clock may have been set */
     RETRY_MS = 1000,           /* after a transaction that could not be made */
 };
+
+static const uint64_t yield_after_ns = 500 * 1000;
 
 static bool is_over(const struct deferred *deferred)
 {
@@ -95,6 +99,26 @@ static void mark_end(struct deferred *deferred)
     submit(deferred, weir_txn_create());
 }
 
+/* The next look begins no later than here. */
+static void look_from(struct weir_time *from, struct weir_time time)
+{
+    *from = time.ms < from->ms ? time : *from;
+}
+
+static void note_closed(struct deferred *deferred)
+{
+    bool all = deferred->closing != NULL;
+    struct burst_added added = { deferred->closing_from, { INT64_MAX } };
+    for (const struct burst_end_op *op = deferred->closing; op != NULL; op = op->next) {
+        all = all && (op->found || op->full);
+        look_from(&added.closed, op->added.closed);
+    }
+    weir_deferred_note(deferred, &added);
+    if (!all) { /* an earlier transaction did it, which seemed to have failed */
+        weir_deferred_note_all(deferred);
+    }
+}
+
 static void outcome_posted(struct weir_post *post)
 {
     struct deferred *deferred = WEIR_CONTAINER(post, struct deferred, done_post);
@@ -106,16 +130,11 @@ static void outcome_posted(struct weir_post *post)
         deferred->settled_end = weir_log_end(weir_store_log(pipeline->all->store));
     } else if (rc == WEIR_OK) {
         weir_crash_point("deferred.closed");
-        deferred->stale = true;
-        if (deferred->closing_from.ms < deferred->closed_from.ms) {
-            deferred->closed_from = deferred->closing_from;
-        }
-        if (deferred->closing_from.ms < deferred->due_from.ms) {
-            deferred->due_from = deferred->closing_from;
-        }
+        note_closed(deferred);
     } else if (!is_over(deferred)) {
         weir_logline(WEIR_LOG_WARN, "pipeline.deferred_waits", "pipeline", pipeline->model->name.p,
                 "reason", txn->err.msg, NULL);
+        weir_deferred_note_all(deferred);
     }
     deferred->marking = false;
     weir_txn_destroy(txn);
@@ -202,6 +221,7 @@ struct closing {
     struct weir_str pipeline;
     struct weir_time until;
     struct weir_time from; /* the earliest */
+    struct burst_end_op *ops;
     size_t count;
 };
 
@@ -220,6 +240,8 @@ static bool add_end(
     op->step = closing->step->id;
     op->due_key = weir_arena_str(&closing->txn->arena, key);
     op->key = weir_str(op->due_key.p + (name->key.p - key.p), name->key.n);
+    op->next = closing->ops;
+    closing->ops = op;
     weir_burst_end(closing->txn, op);
     if (closing->count == 0 || name->due.ms < closing->from.ms) {
         closing->from = name->due;
@@ -249,6 +271,7 @@ static enum weir_rc close_due(
         return rc;
     }
     deferred->closing_from = closing.from;
+    deferred->closing = closing.ops;
     submit(deferred, closing.txn);
     weir_crash_point("deferred.closing");
     return WEIR_OK;
@@ -298,27 +321,33 @@ static const struct source *source_of(const struct pipeline *pipeline, struct we
     return NULL;
 }
 
+static struct fired **bucket_of(
+        const struct deferred *deferred, struct weir_str step, struct weir_str key)
+{
+    uint64_t seed = weir_hash64(0, step.p, step.n);
+    return &deferred->fired[weir_hash64(seed, key.p, key.n) % FIRED_BUCKETS];
+}
+
 static void free_fired(struct deferred *deferred, struct fired *fired)
 {
-    struct fired **at = &deferred->fired;
+    struct fired **at = bucket_of(deferred, fired->step, fired->shown.key);
     while (*at != fired) {
-        at = &(*at)->next;
+        at = &(*at)->same_bucket;
     }
-    *at = fired->next;
+    *at = fired->same_bucket;
     deferred->fired_count--;
     deferred->fired_bytes -= fired->value.n;
     weir_free(fired);
 }
 
-/* Whether a run of the step's key is with a lane: the next one waits for it. */
-static bool is_with_lane(const struct deferred *deferred, const struct burst_name *name)
+struct fired *weir_deferred_fired(const struct deferred *deferred, const struct burst_name *name)
 {
-    for (const struct fired *f = deferred->fired; f != NULL; f = f->next) {
-        if (weir_str_eq(f->step, name->step) && weir_str_eq(f->shown.key, name->key)) {
-            return true;
-        }
+    struct fired *fired = *bucket_of(deferred, name->step, name->key);
+    while (fired != NULL &&
+            !(weir_str_eq(fired->step, name->step) && weir_str_eq(fired->shown.key, name->key))) {
+        fired = fired->same_bucket;
     }
-    return false;
+    return fired;
 }
 
 static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
@@ -332,6 +361,7 @@ static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
         .name = { bytes, key.n },
         .step = { bytes + (name->step.p - key.p), name->step.n },
         .value = { bytes + key.n, value.n },
+        .follower = { INT64_MAX },
     };
     if (weir_burst_decode(fired->value, &fired->burst, err) != WEIR_OK) {
         weir_free(fired);
@@ -345,8 +375,9 @@ static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
         .first = &fired->burst.first.record,
         .last = &fired->burst.last.record,
     };
-    fired->next = deferred->fired;
-    deferred->fired = fired;
+    struct fired **bucket = bucket_of(deferred, fired->step, fired->shown.key);
+    fired->same_bucket = *bucket;
+    *bucket = fired;
     deferred->fired_count++;
     deferred->fired_bytes += value.n;
     return fired;
@@ -364,9 +395,7 @@ static void give_to_lane(struct deferred *deferred, const struct source *source,
     queued->of_origin = fired;
     queued->now = fired->burst.due;
     queued->first_step = step->index;
-    struct weir_lane *lane = weir_shard_lane(&source->shards[record.shard], last->key);
-    weir_lane_give(lane, queued);
-    weir_lane_consider(lane);
+    weir_lane_give(weir_shard_lane(&source->shards[record.shard], last->key), queued);
     weir_counter_add(deferred->runs, 1);
     weir_crash_point("deferred.fired");
 }
@@ -375,23 +404,36 @@ struct giving {
     struct deferred *deferred;
     const struct weir_step *step;
     struct weir_err *err;
+    uint64_t deadline_ns;
+    size_t count;
+    bool late; /* the time is up */
     bool damaged;
 };
+
+/* Whether another run may be given now; at least one may, for finding it takes time too. */
+static bool has_room(struct giving *giving)
+{
+    struct deferred *deferred = giving->deferred;
+    const struct weir_clock *clock = weir_loop_clock(deferred->pipeline->all->loop);
+    deferred->full = deferred->fired_count >= FIRED_MAX || deferred->fired_bytes >= FIRED_BYTES;
+    giving->late = giving->count > 0 && weir_clock_monotonic_ns(clock) > giving->deadline_ns;
+    return !deferred->full && !giving->late;
+}
 
 static bool give_entry(
         void *arg, struct weir_str key, const struct burst_name *name, struct weir_str value)
 {
     struct giving *giving = arg;
     struct deferred *deferred = giving->deferred;
-    if (name->due.ms < deferred->closed_from.ms) {
-        deferred->closed_from = name->due;
-    }
-    if (deferred->fired_count >= FIRED_MAX || deferred->fired_bytes >= FIRED_BYTES) {
-        deferred->more = true;
+    if (!has_room(giving)) {
+        look_from(&deferred->closed_from, name->due);
         return false;
     }
-    if (is_with_lane(deferred, name)) {
-        deferred->more = true;
+    struct fired *before = weir_deferred_fired(deferred, name);
+    if (before != NULL) { /* perhaps this one itself, which is given already */
+        if (!weir_str_eq(before->name, key)) {
+            look_from(&before->follower, name->due);
+        }
         return true;
     }
     struct burst burst;
@@ -404,16 +446,24 @@ static bool give_entry(
         struct fired *fired = make_fired(deferred, key, name, value, giving->err);
         weir_assert(fired != NULL);
         give_to_lane(deferred, source, giving->step, fired);
+        giving->count++;
     }
     return true;
 }
 
-static enum weir_rc give_closed(struct deferred *deferred, struct weir_err *err)
+/* ret_late says whether the time was up before all were given that there is room for. */
+static enum weir_rc give_closed(struct deferred *deferred, bool *ret_late, struct weir_err *err)
 {
-    struct giving giving = { .deferred = deferred, .err = err };
+    struct pipeline *pipeline = deferred->pipeline;
+    const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
+    struct giving giving = {
+        .deferred = deferred,
+        .err = err,
+        .deadline_ns = weir_clock_monotonic_ns(clock) + yield_after_ns,
+    };
     enum weir_rc rc = WEIR_OK;
     struct weir_time from = deferred->closed_from;
-    deferred->more = false;
+    deferred->full = false;
     deferred->closed_from.ms = INT64_MAX;
     EACH_DEFERRING(deferred, step)
     {
@@ -422,10 +472,15 @@ static enum weir_rc give_closed(struct deferred *deferred, struct weir_err *err)
                      ? each_entry(deferred, BURST_CLOSED, from, step, give_entry, &giving, err)
                      : rc;
     }
+    WEIR_EACH_LANE(pipeline, lane)
+    {
+        weir_lane_consider(lane);
+    }
     rc = rc == WEIR_OK && giving.damaged ? WEIR_E_DAMAGED : rc;
     if (rc != WEIR_OK) {
         deferred->closed_from.ms = 0;
     }
+    *ret_late = giving.late;
     return rc;
 }
 
@@ -442,10 +497,17 @@ static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct
 static void left(struct queued *queued, bool settled)
 {
     struct deferred *deferred = queued->origin->arg;
-    free_fired(deferred, queued->of_origin);
-    if (!settled || (deferred->more && deferred->fired_count < FIRED_MAX / 2)) {
+    struct fired *fired = queued->of_origin;
+    look_from(&deferred->closed_from, fired->follower);
+    if (!settled) { /* it is given to a lane again */
+        look_from(&deferred->closed_from, fired->burst.due);
+    }
+    if (!settled || fired->follower.ms != INT64_MAX) {
         deferred->stale = true;
     }
+    free_fired(deferred, fired);
+    bool room = deferred->fired_count < FIRED_MAX / 2 && deferred->fired_bytes < FIRED_BYTES / 2;
+    deferred->stale = deferred->stale || (deferred->full && room);
 }
 
 const struct weir_deferred *weir_queued_deferred(
@@ -484,11 +546,12 @@ struct pipeline *weir_deferred_taker(
 /* --- looking -----------------------------------------------------------------------------------
  */
 
-void weir_deferred_look(struct deferred *deferred)
+bool weir_deferred_look(struct deferred *deferred)
 {
     struct weir_err err = { 0 };
+    bool late = false;
     if (!deferred->used || deferred->looking || is_over(deferred)) {
-        return;
+        return true;
     }
     enum weir_rc rc = WEIR_OK;
     deferred->looking = true;
@@ -496,8 +559,9 @@ void weir_deferred_look(struct deferred *deferred)
         deferred->stale = false;
         rc = find_next(deferred, &err);
         if (rc == WEIR_OK) {
-            rc = give_closed(deferred, &err);
+            rc = give_closed(deferred, &late, &err);
         }
+        deferred->stale = deferred->stale || late;
     }
     if (rc == WEIR_OK && deferred->txn == NULL) {
         rc = look_at_due(deferred, &err);
@@ -508,19 +572,21 @@ void weir_deferred_look(struct deferred *deferred)
         weir_loop_timer_start(&deferred->timer, RETRY_MS);
     }
     deferred->looking = false;
+    return !late || rc != WEIR_OK;
 }
 
-void weir_deferred_note(struct deferred *deferred)
+void weir_deferred_note(struct deferred *deferred, const struct burst_added *added)
+{
+    deferred->stale = true;
+    look_from(&deferred->due_from, added->due);
+    look_from(&deferred->closed_from, added->closed);
+}
+
+void weir_deferred_note_all(struct deferred *deferred)
 {
     deferred->stale = true;
     deferred->due_from.ms = 0;
     deferred->closed_from.ms = 0;
-}
-
-void weir_deferred_changed(struct deferred *deferred)
-{
-    weir_deferred_note(deferred);
-    weir_deferred_look(deferred);
 }
 
 static void timer_fired(struct weir_loop_timer *timer)
@@ -548,6 +614,9 @@ struct deferred *weir_deferred_create(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->model->step_count; i++) {
         deferred->used = deferred->used || pipeline->model->steps[i]->ops->defers;
     }
+    if (deferred->used) {
+        deferred->fired = weir_alloc_zero(FIRED_BUCKETS, sizeof(struct fired *));
+    }
     weir_loop_timer_init(&deferred->timer, pipeline->all->loop, timer_fired);
     return deferred;
 }
@@ -559,5 +628,6 @@ void weir_deferred_stop(struct deferred *deferred)
 
 void weir_deferred_destroy(struct deferred *deferred)
 {
+    weir_free(deferred->fired);
     weir_free(deferred);
 }

@@ -26,11 +26,20 @@ struct work {
     struct weir_str open_key;
     bool have;
     struct burst burst;
+    struct burst_added added;
 };
+
+static const struct burst_added nothing_added = { { INT64_MAX }, { INT64_MAX } };
+
+static struct weir_time earlier(struct weir_time a, struct weir_time b)
+{
+    return a.ms < b.ms ? a : b;
+}
 
 static enum weir_rc begin_work(struct work *work, struct weir_err *err)
 {
     struct weir_entry entry;
+    work->added = nothing_added;
     work->arena = weir_view_arena(work->view);
     work->open_key = weir_burst_open_key(work->arena, work->pipeline, work->step, work->key);
     enum weir_rc rc = weir_view_get(work->view, WEIR_SPACE_DEFERRED, work->open_key, &entry, err);
@@ -54,6 +63,7 @@ static void save(struct work *work)
     struct burst *burst = &work->burst;
     if (burst->indexed.ms == 0) {
         burst->indexed = burst->due;
+        work->added.due = burst->due;
         weir_view_put(work->view, WEIR_SPACE_DEFERRED,
                 weir_burst_due_key(
                         work->arena, work->pipeline, work->step, burst->indexed, work->key),
@@ -66,6 +76,7 @@ static void save(struct work *work)
 static void close_burst(struct work *work)
 {
     unindex(work);
+    work->added.closed = earlier(work->added.closed, work->burst.due);
     weir_view_put(work->view, WEIR_SPACE_DEFERRED,
             weir_burst_closed_key(work->arena, work->pipeline, work->step, &work->burst, work->key),
             weir_burst_encode(work->arena, &work->burst));
@@ -113,7 +124,9 @@ struct gather_op {
     struct weir_str key;
     struct addition *first;
     struct addition **last;
+    struct burst_added added; /* by the last run */
     struct gather_op *same_bucket;
+    struct gather_op *next; /* of the batch */
 };
 
 static struct weir_time due_of(const struct burst *burst, const struct weir_defer *how)
@@ -161,7 +174,7 @@ static void join_burst(struct work *work, const struct addition *a)
 
 static enum weir_rc run_gather(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
-    const struct gather_op *op = WEIR_CONTAINER(base, struct gather_op, op);
+    struct gather_op *op = WEIR_CONTAINER(base, struct gather_op, op);
     struct work work = {
         .view = view,
         .pipeline = op->pipeline,
@@ -183,6 +196,7 @@ static enum weir_rc run_gather(struct weir_op *base, struct weir_view *view, str
         }
     }
     save(&work);
+    op->added = work.added;
     return WEIR_OK;
 }
 
@@ -233,6 +247,8 @@ static struct gather_op *find_gather(
     op->last = &op->first;
     op->same_bucket = *bucket;
     *bucket = op;
+    op->next = lane->batch.gathers;
+    lane->batch.gathers = op;
     weir_txn_op(txn, &op->op);
     return op;
 }
@@ -256,6 +272,16 @@ void weir_deferrals_commit(struct weir_lane *lane)
     }
 }
 
+struct burst_added weir_deferrals_added(const struct weir_lane *lane)
+{
+    struct burst_added added = nothing_added;
+    for (const struct gather_op *op = lane->batch.gathers; op != NULL; op = op->next) {
+        added.due = earlier(added.due, op->added.due);
+        added.closed = earlier(added.closed, op->added.closed);
+    }
+    return added;
+}
+
 /* --- ending ------------------------------------------------------------------------------------
  */
 
@@ -269,7 +295,9 @@ static enum weir_rc run_end(struct weir_op *base, struct weir_view *view, struct
         .key = op->key,
     };
     op->found = false;
-    if (weir_view_bytes(view) >= END_BYTES) {
+    op->added = nothing_added;
+    op->full = weir_view_bytes(view) >= END_BYTES;
+    if (op->full) {
         return WEIR_OK;
     }
     enum weir_rc rc = begin_work(&work, err);
@@ -287,6 +315,7 @@ static enum weir_rc run_end(struct weir_op *base, struct weir_view *view, struct
     unindex(&work);
     if (op->end == BURST_CLOSE_DUE && burst->due.ms > op->until.ms) {
         save(&work);
+        op->added = work.added;
         return WEIR_OK;
     }
     if (op->end == BURST_CLOSE_NOW && burst->due.ms > weir_view_time(view).ms) {
@@ -295,6 +324,7 @@ static enum weir_rc run_end(struct weir_op *base, struct weir_view *view, struct
     if (op->end != BURST_CANCEL) {
         close_burst(&work);
     }
+    op->added = work.added;
     weir_view_delete(view, WEIR_SPACE_DEFERRED, work.open_key);
     return WEIR_OK;
 }

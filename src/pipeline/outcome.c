@@ -205,7 +205,8 @@ static void committed(struct weir_lane *lane)
     struct weir_err cut_err = lane->cut_err;
     goes_on(lane);
     if (lane->batch.deferrals != NULL) {
-        weir_deferred_note(pipeline->deferred);
+        struct burst_added added = weir_deferrals_added(lane);
+        weir_deferred_note(pipeline->deferred, &added);
     }
     weir_attempts_committed(lane);
     release(lane);

@@ -17,6 +17,7 @@ struct intake;
 struct queued;
 struct weir_filter_group;
 struct deferral;
+struct gather_op;
 struct deferred;
 struct claim;
 struct claims;
@@ -134,6 +135,7 @@ struct batch {
     struct settled *settled;
     struct deferral *deferrals; /* events put off, in order */
     struct deferral **last_deferral;
+    struct gather_op *gathers; /* what adds them to their bursts, in the transaction's arena */
 };
 
 /* A message whose deletion is part of the transaction, in its arena. */

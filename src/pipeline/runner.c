@@ -77,11 +77,11 @@ void weir_pipeline_read_on(struct pipeline *pipeline)
     for (size_t i = 0; drifted && i < pipeline->source_count; i++) {
         weir_source_move_hold(&pipeline->sources[i]);
     }
+    finished = weir_deferred_look(pipeline->deferred) && finished;
     if (!finished) {
         pipeline->pumping = true;
         weir_loop_defer(pipeline->all->loop, &pipeline->pump_post);
     }
-    weir_deferred_look(pipeline->deferred);
 }
 
 static void pump_posted(struct weir_post *post)

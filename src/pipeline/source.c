@@ -402,7 +402,7 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
     source->watch.space = source->table->space;
     weir_store_watch(store, &source->watch);
     source->why.code = WEIR_OK;
-    weir_deferred_note(source->pipeline->deferred); /* runs may have waited for the table */
+    weir_deferred_note_all(source->pipeline->deferred); /* runs may have waited for the table */
     weir_quarantine_start(source);
     weir_pipeline_wake(source->pipeline);
     return WEIR_OK;

@@ -51,11 +51,11 @@ static enum weir_rc each_wanted(struct weir_pipelines *pipelines, enum burst_kin
 
 static bool is_running(const struct place *place)
 {
-    const struct fired *fired = place->pipeline != NULL ? place->pipeline->deferred->fired : NULL;
-    while (fired != NULL && !weir_str_eq(fired->name, place->key)) {
-        fired = fired->next;
+    if (place->pipeline == NULL) {
+        return false;
     }
-    return fired != NULL;
+    const struct fired *fired = weir_deferred_fired(place->pipeline->deferred, &place->name);
+    return fired != NULL && weir_str_eq(fired->name, place->key);
 }
 
 /* --- listing ------------------------------------------------------------------------------ */
@@ -192,7 +192,8 @@ static void end_posted(struct weir_post *post)
     }
     weir_txn_destroy(WEIR_TAKE(end->txn));
     if (pipeline != NULL) {
-        weir_deferred_changed(pipeline->deferred);
+        weir_deferred_note_all(pipeline->deferred);
+        weir_pipeline_read_on(pipeline);
     }
     end->ended(end, rc, &err);
 }

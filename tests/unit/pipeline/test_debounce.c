@@ -101,6 +101,23 @@ static void what_comes_while_it_runs_begins_another(void **state)
     world_destroy(world);
 }
 
+static void what_is_over_while_its_key_runs_goes_on_next(void **state)
+{
+    (void)state;
+    struct world *world = world_create(keyed);
+    note_takes_ms = 20 * 1000;
+    put_now(world, "recipes", "a1", 1);
+    advance(world, 11 * 1000);
+    for (int i = 2; i < 10; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "a%d", i);
+        put_now(world, "recipes", id, i);
+    }
+    advance(world, 60 * 1000);
+    assert_string_equal(noted(), "10001: a#1 1-1\n30001: a#8 2-9\n");
+    world_destroy(world);
+}
+
 static void restart(struct world *world, bool crash)
 {
     if (crash) {
@@ -349,7 +366,7 @@ static void what_has_no_taker_stays_until_it_has(void **state)
 
 static void many_keys_due_together_all_run(void **state)
 {
-    enum { KEYS = 3000 };
+    enum { KEYS = 10000 }; /* more than are with lanes at a time */
     (void)state;
     struct world *world = world_create(TABLES "pipelines:\n"
                                               "  analytics:\n"
@@ -506,6 +523,7 @@ int main(void)
         cmocka_unit_test(each_key_has_its_own_time),
         cmocka_unit_test(a_burst_without_end_runs_all_the_same),
         cmocka_unit_test(what_comes_while_it_runs_begins_another),
+        cmocka_unit_test(what_is_over_while_its_key_runs_goes_on_next),
         cmocka_unit_test(a_restart_does_not_split_it),
         cmocka_unit_test(what_came_due_while_down_runs_once),
         cmocka_unit_test(a_crash_in_the_middle_of_the_run_repeats_it),
