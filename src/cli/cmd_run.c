@@ -54,37 +54,13 @@ struct run {
 
 /* --- starting ------------------------------------------------------------------------------ */
 
-/* Keep only the pipeline that is to run, and put the tap into it. */
-static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_err *err)
+static enum weir_rc no_such_pipeline(
+        struct run *run, const struct weir_config *config, struct weir_err *err)
 {
-    struct run *run = arg;
     const char *names[64];
     size_t count = 0;
-    bool found = false;
-    weir_effects_prepare(config);
-    for (size_t i = 0; i < config->pipeline_count; i++) {
-        struct weir_pipeline_model *model = config->pipelines[i];
-        if (weir_str_eq(model->name, run->pipeline)) {
-            found = true;
-            if (model->queue.n > 0) {
-                return weir_fail(err, WEIR_E_UNSUPPORTED,
-                        "pipeline '%.*s' reads a queue: records of tables cannot be run through it",
-                        WEIR_STR_ARG(model->name));
-            }
-            run->source = weir_arena_str(&run->names, weir_pipeline_model_source(model));
-            run->tap = run->taps ? weir_tap_create(model, run->form) : NULL;
-            config->pipelines[0] = model;
-            continue;
-        }
-        if (count < WEIR_COUNT(names)) {
-            names[count++] = weir_arena_str(&run->names, model->name).p;
-        }
-        weir_pipeline_model_destroy(model);
-    }
-    config->pipeline_count = found ? 1 : 0;
-    config->alarm_count = 0;
-    if (found) {
-        return WEIR_OK;
+    for (; count < config->pipeline_count && count < WEIR_COUNT(names); count++) {
+        names[count] = weir_arena_str(&run->names, config->pipelines[count]->name).p;
     }
     const char *nearest = weir_str_nearest(run->pipeline, names, count);
     return weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'%s%s%s",
@@ -92,12 +68,43 @@ static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_er
             nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
+/* Keep only the pipeline that is to run, and put the tap into it. */
+static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_err *err)
+{
+    struct run *run = arg;
+    struct weir_pipeline_model *kept = NULL;
+    for (size_t i = 0; i < config->pipeline_count && kept == NULL; i++) {
+        kept = weir_str_eq(config->pipelines[i]->name, run->pipeline) ? config->pipelines[i] : NULL;
+    }
+    if (kept == NULL) {
+        return no_such_pipeline(run, config, err);
+    }
+    if (kept->queue.n > 0) {
+        return weir_fail(err, WEIR_E_UNSUPPORTED,
+                "pipeline '%.*s' reads a queue: records of tables cannot be run through it",
+                WEIR_STR_ARG(kept->name));
+    }
+    weir_effects_prepare(config);
+    run->source = weir_arena_str(&run->names, weir_pipeline_model_source(kept));
+    run->tap = run->taps ? weir_tap_create(kept, run->form) : NULL;
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        if (config->pipelines[i] != kept) {
+            weir_pipeline_model_destroy(config->pipelines[i]);
+        }
+    }
+    config->pipelines[0] = kept;
+    config->pipeline_count = 1;
+    config->alarm_count = 0;
+    return WEIR_OK;
+}
+
 /* Start, at the time of the first record. */
 static enum weir_cli_exit begin(struct run *run, struct weir_time start)
 {
     const char *path = weir_cli_config_path(run->call->config);
     if (path == NULL) {
-        return weir_cli_fail("there is no weir.yaml here; name a file with -c FILE");
+        weir_cli_fail("there is no weir.yaml here; name a file with -c FILE");
+        return WEIR_CLI_FAILED;
     }
     struct weir_diagnostics diagnostics;
     struct weir_err err = { 0 };

@@ -24,6 +24,10 @@ pipelines:
     source: { table: orders }
     steps:
       - project: { table: copies, items: [{ each: new.tags, as: tag, id: "\${tag}" }] }
+  errands:
+    source: { queue: mail }
+    steps:
+      - put: { table: copies, item: { id: "\${message.id}" } }
 `;
 
 let folder;
@@ -138,5 +142,7 @@ test('what is wrong with the call', async () => {
   assert.equal((await run(['copi'], [{ new: { id: 'a' } }])).code, 1);
   assert.equal((await run(['copy', '--format', 'xml'], [])).code, 2);
   assert.match((await run(['copy', '-c', 'nowhere.yaml'], [])).err, /nowhere\.yaml/);
+  const errands = await run(['errands'], []);
+  assert.deepEqual([errands.code, /'errands' reads a queue/.test(errands.err)], [1, true], errands.err);
   assert.deepEqual((await run(['copy'], [])).out, []);
 });
