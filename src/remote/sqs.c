@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "net/http_url.h"
+#include "remote/remote_int.h"
 #include "value/json.h"
 
 enum {
@@ -10,8 +11,6 @@ enum {
     BATCH = WEIR_QUEUE_BATCH_MAX,
     BATCH_MAX_BYTES = 256 * 1024, /* what every SQS takes */
     REQUEST_MAX_BYTES = 32 * 1024 * 1024,
-    JSON_DEPTH = 16,
-    CODE_TEXT = 80,
 };
 
 struct weir_remote_sqs {
@@ -130,139 +129,11 @@ enum weir_rc weir_remote_message_intent(const struct weir_remote_message *what,
 static void send_some(
         struct weir_remote_sqs *sqs, struct weir_delivery *const *deliveries, size_t count);
 
-static bool ends_with(struct weir_str text, const char *end)
-{
-    struct weir_str tail = weir_str_z(end);
-    return text.n >= tail.n && memcmp(text.p + text.n - tail.n, tail.p, tail.n) == 0;
-}
-
-/* The class of an error of AWS by its name: what is wrong with us or the queue, not the message. */
-static bool blocks(struct weir_str code)
-{
-    static const char *const names[] = { "QueueDoesNotExist", "NonExistentQueue", "AccessDenied",
-        "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException",
-        "SignatureDoesNotMatch", "ExpiredTokenException", "MissingAuthenticationTokenException",
-        "IncompleteSignatureException", "InvalidClientTokenId", "ThrottlingException", "Throttling",
-        "RequestThrottled", "OverLimit", "QueueDeletedRecently", "KmsThrottled", "KmsAccessDenied",
-        "KmsDisabled" };
-    for (size_t i = 0; i < WEIR_COUNT(names); i++) {
-        if (ends_with(code, names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A member of an answer's top level, or of an entry: texts, true and false as texts. */
-struct member {
-    const char *name;
-    struct weir_str text;
-};
-
-/* Read an object whose '{' was taken into the members that are asked for. */
-static bool read_object(struct weir_json *json, struct member *members, size_t count)
-{
-    for (;;) {
-        enum weir_json_token token = weir_json_next(json);
-        if (token != WEIR_JSON_NAME) {
-            return token == WEIR_JSON_OBJECT_END;
-        }
-        struct member *wanted = NULL;
-        for (size_t i = 0; i < count; i++) {
-            if (weir_str_eq(json->text, weir_str_z(members[i].name))) {
-                wanted = &members[i];
-            }
-        }
-        token = weir_json_next(json);
-        if (wanted != NULL && token == WEIR_JSON_STRING) {
-            wanted->text = json->text;
-        } else if (wanted != NULL && token == WEIR_JSON_TRUE) {
-            wanted->text = WEIR_STR("true");
-        } else if (weir_json_skip(json, token, NULL) != WEIR_OK) {
-            return false;
-        }
-    }
-}
-
 static void done(struct sending *sending, size_t i, enum weir_failure_class failure,
         const struct weir_err *err)
 {
     sending->answered[i] = true;
     weir_delivery_done(sending->deliveries[i], failure, err, sending->call.retry_after_ms);
-}
-
-/* One entry of Successful or Failed. */
-static bool take_entry(struct sending *sending, struct weir_json *json, bool failed)
-{
-    struct member members[] = { { "Id", { 0 } }, { "SenderFault", { 0 } }, { "Code", { 0 } },
-        { "Message", { 0 } } };
-    uint64_t id = 0;
-    if (!read_object(json, members, WEIR_COUNT(members)) ||
-            !weir_str_to_u64(members[0].text, &id) || id >= sending->count ||
-            sending->answered[id]) {
-        return false;
-    }
-    struct weir_err err;
-    weir_fail(&err, WEIR_E_IO, "%.*s: %.*s", WEIR_STR_ARG(members[2].text),
-            WEIR_STR_ARG(members[3].text));
-    enum weir_failure_class failure = blocks(members[2].text) ? WEIR_FAILURE_BLOCKED
-                                      : members[1].text.n > 0 ? WEIR_FAILURE_FINAL
-                                                              : WEIR_FAILURE_RETRYABLE;
-    done(sending, id, failed ? failure : WEIR_FAILURE_NONE, &err);
-    return true;
-}
-
-/* An answer with status 200: what became of each message. False: it is not what SQS answers. */
-static bool take_answer(struct sending *sending, struct weir_json *json)
-{
-    if (weir_json_next(json) != WEIR_JSON_OBJECT) {
-        return false;
-    }
-    for (;;) {
-        enum weir_json_token token = weir_json_next(json);
-        if (token != WEIR_JSON_NAME) {
-            return token == WEIR_JSON_OBJECT_END;
-        }
-        bool failed = weir_str_eq(json->text, WEIR_STR("Failed"));
-        bool list = failed || weir_str_eq(json->text, WEIR_STR("Successful"));
-        token = weir_json_next(json);
-        if (!list || token != WEIR_JSON_ARRAY) {
-            if (weir_json_skip(json, token, NULL) != WEIR_OK) {
-                return false;
-            }
-            continue;
-        }
-        for (token = weir_json_next(json); token == WEIR_JSON_OBJECT;
-                token = weir_json_next(json)) {
-            if (!take_entry(sending, json, failed)) {
-                return false;
-            }
-        }
-        if (token != WEIR_JSON_ARRAY_END) {
-            return false;
-        }
-    }
-}
-
-/* An answer that refuses the batch as a whole: its class, and its name in err. */
-static enum weir_failure_class take_refusal(
-        struct sending *sending, struct weir_json *json, struct weir_err *err)
-{
-    struct member members[] = { { "__type", { 0 } }, { "message", { 0 } }, { "Message", { 0 } } };
-    enum weir_failure_class failure = weir_http_call_class(&sending->call);
-    if (weir_json_next(json) == WEIR_JSON_OBJECT) {
-        read_object(json, members, WEIR_COUNT(members));
-    }
-    struct weir_str code = members[0].text;
-    const char *hash = code.n > 0 ? memchr(code.p, '#', code.n) : NULL;
-    if (hash != NULL) {
-        code = weir_str(hash + 1, code.n - (size_t)(hash + 1 - code.p));
-    }
-    struct weir_str said = members[1].text.n > 0 ? members[1].text : members[2].text;
-    weir_fail(err, WEIR_E_IO, "status %d: %.*s: %.*s", sending->call.status, WEIR_STR_ARG(code),
-            WEIR_STR_ARG(said));
-    bool denied = sending->call.status == 401 || sending->call.status == 403;
-    return denied || blocks(code) ? WEIR_FAILURE_BLOCKED : failure;
 }
 
 static void free_sending(struct sending *sending)
@@ -282,34 +153,51 @@ static void done_all(
     }
 }
 
+/* What an answer of status 200 says of each message. */
+static void take_answer(struct sending *sending)
+{
+    struct weir_sqs_verdict verdicts[BATCH] = { 0 };
+    struct weir_err err;
+    bool good =
+            weir_sqs_read_answer(weir_buf_view(&sending->call.response), verdicts, sending->count);
+    for (size_t i = 0; i < sending->count; i++) {
+        if (verdicts[i].told) {
+            done(sending, i, verdicts[i].failure, &verdicts[i].err);
+        }
+    }
+    /* What the answer does not speak of may have been sent, or not. */
+    weir_fail(&err, WEIR_E_IO,
+            good ? "the answer does not speak of this message"
+                 : "the answer is not one of SendMessageBatch");
+    done_all(sending, WEIR_FAILURE_RETRYABLE, &err);
+}
+
+/* A batch was refused as a whole. */
+static void take_refusal(struct sending *sending)
+{
+    struct weir_http_call *call = &sending->call;
+    struct weir_err err;
+    enum weir_failure_class failure = weir_sqs_read_refusal(
+            weir_buf_view(&call->response), call->status, weir_http_call_class(call), &err);
+    if (failure != WEIR_FAILURE_FINAL || sending->count == 1) {
+        done_all(sending, failure, &err);
+        return;
+    }
+    for (size_t i = 0; i < sending->count; i++) {
+        send_some(sending->sqs, &sending->deliveries[i], 1);
+    }
+}
+
 static void answered(struct weir_http_call *call)
 {
     struct sending *sending = call->arg;
-    struct weir_arena arena;
-    struct weir_json json;
-    struct weir_err err = call->err;
-    weir_arena_init(&arena);
-    weir_json_init(&json, weir_buf_view(&call->response), &arena, JSON_DEPTH);
     if (call->rc != WEIR_OK) {
-        done_all(sending, weir_http_call_class(call), &err);
+        done_all(sending, weir_http_call_class(call), &call->err);
     } else if (call->status != 200) {
-        enum weir_failure_class failure = take_refusal(sending, &json, &err);
-        if (failure == WEIR_FAILURE_FINAL && sending->count > 1) {
-            for (size_t i = 0; i < sending->count; i++) {
-                send_some(sending->sqs, &sending->deliveries[i], 1);
-            }
-        } else {
-            done_all(sending, failure, &err);
-        }
+        take_refusal(sending);
     } else {
-        /* What the answer does not speak of may have been sent, or not. */
-        bool good = take_answer(sending, &json);
-        weir_fail(&err, WEIR_E_IO,
-                good ? "the answer does not speak of this message"
-                     : "the answer is not one of SendMessageBatch");
-        done_all(sending, WEIR_FAILURE_RETRYABLE, &err);
+        take_answer(sending);
     }
-    weir_arena_fini(&arena);
     free_sending(sending);
 }
 
