@@ -140,6 +140,12 @@ static enum weir_rc read_attributes(struct weir_arena *arena, const struct weir_
     if (asked->count > 1) {
         qsort(message->attributes, asked->count, sizeof(*message->attributes), compare_attributes);
     }
+    for (size_t i = 1; i < asked->count; i++) {
+        if (weir_str_eq(message->attributes[i - 1].name, message->attributes[i].name)) {
+            return weir_fail(err, WEIR_E_INVALID, "Message attribute name [%.*s] already exists.",
+                    WEIR_STR_ARG(message->attributes[i].name));
+        }
+    }
     return WEIR_OK;
 }
 

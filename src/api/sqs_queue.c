@@ -4,7 +4,14 @@
 #include "api/sqs_int.h"
 #include "value/json.h"
 
-enum { LIST_MAX = 1000, TAGS_MAX = 50, SECOND = WEIR_QUEUE_SECOND_MS };
+enum {
+    LIST_MAX = 1000,
+    ECHOED_MAX_BYTES = 8192, /* of a policy, in SQS */
+    TAGS_MAX = 50,
+    TAG_NAME_MAX = 128, /* characters */
+    TAG_VALUE_MAX = 256,
+    SECOND = WEIR_QUEUE_SECOND_MS,
+};
 
 /* --- attributes ------------------------------------------------------------------------ */
 
@@ -195,6 +202,9 @@ static enum weir_rc read_attribute(struct weir_call *call, struct weir_str name,
         return read_fifo(call, name, value, queue, err);
     }
     for (size_t i = 0; i < WEIR_COUNT(echoed_names); i++) {
+        if (weir_str_eq(name, weir_str_z(echoed_names[i])) && value.n > ECHOED_MAX_BYTES) {
+            return fail_value(call, name, err);
+        }
         if (weir_str_eq(name, weir_str_z(echoed_names[i]))) {
             struct weir_str kept = value.n > 0 ? value : weir_str(NULL, 0);
             queue->echoed = with_text(call->arena, queue->echoed, name, kept);
@@ -346,6 +356,43 @@ enum weir_rc weir_sqs_write_attributes(struct weir_call *call, const struct weir
     return WEIR_OK;
 }
 
+/* --- limits of tags ----------------------------------------------------------------------- */
+
+static size_t characters(struct weir_str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        count += ((unsigned char)text.p[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+static enum weir_rc fail_tag_count(struct weir_err *err)
+{
+    return weir_fail(err, WEIR_E_INVALID, "Too many tags for a queue: at most %d", TAGS_MAX);
+}
+
+/* Whether tags are within SQS's limits, so that a definition stays small. */
+static enum weir_rc check_tags(struct weir_item tags, struct weir_err *err)
+{
+    size_t count = tags.n > 0 ? weir_item_count(tags) : 0;
+    if (count > TAGS_MAX) {
+        return fail_tag_count(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct weir_str name;
+        struct weir_value value = weir_item_at(tags, i, &name);
+        if (name.n == 0 || characters(name) > TAG_NAME_MAX ||
+                characters(weir_value_str(value)) > TAG_VALUE_MAX) {
+            return weir_fail(err, WEIR_E_INVALID,
+                    "Tag key or value is too long or empty: a key has 1 to %d characters, a value "
+                    "at most %d",
+                    TAG_NAME_MAX, TAG_VALUE_MAX);
+        }
+    }
+    return WEIR_OK;
+}
+
 /* --- create, delete, find -------------------------------------------------------------------- */
 
 static void write_url(struct weir_call *call, struct weir_str name)
@@ -414,6 +461,9 @@ enum weir_rc weir_sqs_create_queue(struct weir_call *call, void *request, struct
     enum weir_rc rc = weir_queue_check(&wanted, err);
     if (rc == WEIR_OK) {
         rc = weir_sqs_read_attributes(call, asked->attributes, &wanted, err);
+    }
+    if (rc == WEIR_OK) {
+        rc = check_tags(asked->tags, err);
     }
     if (rc != WEIR_OK) {
         return rc;
@@ -643,8 +693,7 @@ enum weir_rc weir_sqs_list_sources(struct weir_call *call, void *request, struct
     return rc;
 }
 
-/* --- tags
- * ------------------------------------------------------------------------------------------ */
+/* --- tags --------------------------------------------------------------------------------- */
 
 static enum weir_rc tag_now(
         struct weir_queue *queue, struct weir_arena *arena, void *arg, struct weir_err *err)
@@ -659,18 +708,19 @@ static enum weir_rc tag_now(
         queue->tags = with_text(arena, queue->tags, *WEIR_WIRE_AT(asked->keys, struct weir_str, i),
                 weir_str(NULL, 0));
     }
-    if (queue->tags.n > 0 && weir_item_count(queue->tags) > TAGS_MAX) {
-        return weir_fail(
-                err, WEIR_E_INVALID, "Too many tags added for queue: at most %d", TAGS_MAX);
-    }
-    return WEIR_OK;
+    return queue->tags.n > 0 && weir_item_count(queue->tags) > TAGS_MAX ? fail_tag_count(err)
+                                                                        : WEIR_OK;
 }
 
 static enum weir_rc change_tags(
         struct weir_call *call, struct weir_sqs_tag_request *asked, struct weir_err *err)
 {
     const struct weir_queue *queue = NULL;
-    enum weir_rc rc = weir_sqs_queue(call, asked->url, &queue, err);
+    enum weir_rc rc =
+            asked->keys.count > TAGS_MAX ? fail_tag_count(err) : check_tags(asked->tags, err);
+    if (rc == WEIR_OK) {
+        rc = weir_sqs_queue(call, asked->url, &queue, err);
+    }
     if (rc == WEIR_OK) {
         weir_queues_alter(call->api->options.queues, call->txn, queue->name, tag_now, asked);
         weir_call_submit(call, call->txn, committed);

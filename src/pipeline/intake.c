@@ -109,7 +109,9 @@ static struct weir_expr_value make_map(
 {
     struct weir_expr_value map = weir_expr_null();
     enum weir_rc rc = weir_expr_map(arena, pairs, count, &map, NULL);
-    weir_assert(rc == WEIR_OK); /* names of attributes differ: the queue has checked it */
+    weir_assert(
+            rc ==
+            WEIR_OK); /* names differ: they are ours, or were checked when the message was sent */
     return map;
 }
 

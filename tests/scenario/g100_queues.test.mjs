@@ -75,6 +75,24 @@ test('what a queue may not be', { skip }, async () => {
   await fails(create('x.fifo'), 'InvalidParameterValue', /Can only include/);
   await fails(create('x', { RedrivePolicy: '{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:no","maxReceiveCount":3}' }),
     'InvalidParameterValue', /Dead letter target does not exist/);
+  await fails(create('x', { Policy: 'x'.repeat(8193) }), 'InvalidAttributeValue',
+    'Invalid value for the parameter Policy.');
+});
+
+test('tags are within SQS\'s limits, so a definition stays small', { skip }, async () => {
+  const QueueUrl = await createQueue(sqs, 'tagged');
+  const tag = (tags) => sqs.send(new TagQueueCommand({ QueueUrl, Tags: tags }));
+  const many = (from, count) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${from + i}`, 'x']));
+  await fails(tag({ big: 'x'.repeat(257) }), 'InvalidParameterValue', /at most 256/);
+  await fails(tag({ ['x'.repeat(129)]: '' }), 'InvalidParameterValue', /1 to 128/);
+  await fails(tag(many(0, 51)), 'InvalidParameterValue', /at most 50/);
+  await tag({ ['ü'.repeat(128)]: 'ü'.repeat(256) });
+  await tag(many(0, 49));
+  await fails(tag(many(49, 1)), 'InvalidParameterValue', /at most 50/);
+  await fails(sqs.send(new UntagQueueCommand({ QueueUrl, TagKeys: Array(51).fill('t0') })),
+    'InvalidParameterValue', /at most 50/);
+  await fails(sqs.send(new CreateQueueCommand({ QueueName: 'x', tags: { big: 'x'.repeat(257) } })),
+    'InvalidParameterValue', /at most 256/);
 });
 
 test('a message with attributes comes out as it went in', { skip }, async () => {
@@ -155,6 +173,11 @@ test('bad requests are told apart', { skip }, async () => {
     headers: { 'x-amzn-query-mode': 'true' } });
   assert.equal(broken.status, 400);
   assert.match(broken.json.__type, /SerializationException/);
+  const one = '"a":{"DataType":"String","StringValue":"x"}';
+  const twice = await weir.request({ target: 'AmazonSQS.SendMessage',
+    body: `{"QueueUrl":"${QueueUrl}","MessageBody":"x","MessageAttributes":{${one},${one}}}` });
+  assert.deepEqual([twice.status, twice.json.message],
+    [400, 'Message attribute name [a] already exists.']);
   const none = await weir.request({ target: 'AmazonSQS.GetQueueUrl', body: '{"QueueName":"none"}',
     headers: { 'x-amzn-query-mode': 'true' } });
   assert.equal(none.headers['x-amzn-query-error'], 'AWS.SimpleQueueService.NonExistentQueue;Sender');
