@@ -4,8 +4,8 @@
  *
  *     create -> (the loop runs) -> stop -> (until stopped is called) -> finish -> destroy
  *
- * On a loop of virtual time there is no network: POSTs stay in the outbox unless someone else
- * registers as who delivers them. Threads: the loop's.
+ * Without a network (simulations) POSTs stay in the outbox unless someone else registers as who
+ * delivers them. Threads: the loop's.
  */
 #ifndef WEIR_DAEMON_DELIVERIES_H
 #define WEIR_DAEMON_DELIVERIES_H

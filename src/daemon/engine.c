@@ -326,6 +326,7 @@ static enum weir_rc start_loop(
     }
     engine->parts.loop = weir_loop_create_virtual(options->clock);
     weir_loop_on_idle(engine->parts.loop, step_store, engine);
+    weir_http_client_stand_in(engine->parts.loop, options->network, options->network_arg);
     return WEIR_OK;
 }
 
@@ -384,7 +385,7 @@ static enum weir_rc start_deliveries(
         .store = engine->parts.store,
         .queues = engine->parts.queues,
         .metrics = engine->parts.metrics,
-        .network = options->clock == NULL,
+        .network = options->clock == NULL || options->network != NULL,
         .remotes = options->config->remotes,
         .remote_count = options->config->remote_count,
     };

@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "function/function.h"
 #include "mapping/mapping.h"
+#include "net/http_client.h"
 #include "net/loop.h"
 #include "outbox/outbox.h"
 #include "pipeline/pipeline.h"
@@ -45,6 +46,12 @@ struct weir_engine_options {
     struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
             const struct weir_invocation *invocation);
     void *stand_in_arg;
+    /*
+     * With clock: stands in for the network, see weir_http_client_stand_in; NULL: what is for the
+     * outside stays in the outbox.
+     */
+    struct weir_http_stand_in (*network)(void *arg, const struct weir_http_call *call);
+    void *network_arg;
     uint32_t segment_bytes; /* of the log in fs; 0: 16 MiB */
 };
 

@@ -37,7 +37,8 @@ struct weir_http_transfer {
     struct weir_http_client *client; /* NULL: over */
     struct weir_http_call *call;
     struct weir_arena arena;
-    CURL *easy;
+    CURL *easy; /* NULL: it is over without libcurl, which `over` tells */
+    struct weir_loop_timer over;
     struct curl_slist *headers; /* of the request */
     struct weir_str url_text;   /* zero-terminated */
     struct weir_http_url url;   /* of that */
@@ -54,8 +55,7 @@ struct weir_http_client {
     struct weir_loop *loop;
     char *ca_file; /* NULL: the system's certificates */
     CURLM *multi;
-    struct weir_loop_timer timer;   /* libcurl's */
-    struct weir_loop_timer refused; /* calls that failed at once are over with this */
+    struct weir_loop_timer timer; /* libcurl's */
     struct watched *watched;
     struct weir_http_transfer *transfers;
 };
@@ -222,6 +222,7 @@ static void detach(struct weir_http_transfer *transfer)
         curl_easy_cleanup(WEIR_TAKE(transfer->easy));
     }
     curl_slist_free_all(WEIR_TAKE(transfer->headers));
+    weir_loop_timer_fini(&transfer->over);
     *transfer->at = transfer->next;
     if (transfer->next != NULL) {
         transfer->next->at = transfer->at;
@@ -304,21 +305,16 @@ static void finish_done(struct weir_http_client *client)
     }
 }
 
-/* Calls that could not even begin are over now. */
-static void on_refused(struct weir_loop_timer *timer)
+static void on_over(struct weir_loop_timer *timer)
 {
-    struct weir_http_client *client = WEIR_CONTAINER(timer, struct weir_http_client, refused);
-    for (bool again = true; again;) {
-        again = false;
-        for (struct weir_http_transfer *transfer = client->transfers; transfer != NULL;
-                transfer = transfer->next) {
-            if (transfer->easy == NULL) {
-                finish(transfer); /* its done may have changed the list */
-                again = true;
-                break;
-            }
-        }
-    }
+    finish(WEIR_CONTAINER(timer, struct weir_http_transfer, over));
+}
+
+/* Its outcome is known; its done comes later. */
+static void end_after(struct weir_http_transfer *transfer, uint64_t ms)
+{
+    weir_loop_timer_init(&transfer->over, transfer->client->loop, on_over);
+    weir_loop_timer_start(&transfer->over, ms);
 }
 
 /* --- the beginning of a call ----------------------------------------------------------- */
@@ -513,6 +509,34 @@ static void clear_outcome(struct weir_http_call *call)
             call->max_response_bytes > 0 ? call->max_response_bytes : RESPONSE_MAX_BYTES);
 }
 
+/* Virtual time: something says what comes of the call. */
+static void stand_in(struct weir_http_transfer *transfer)
+{
+    struct weir_http_call *call = transfer->call;
+    const struct weir_virtual_time *time = weir_loop_virtual(transfer->client->loop);
+    if (time->answer == NULL) {
+        fail_call(transfer, WEIR_E_CLOSED, "nothing goes out on virtual time");
+        end_after(transfer, 0);
+        return;
+    }
+    struct weir_http_stand_in said = time->answer(time->answer_arg, call);
+    uint64_t timeout_ms = (uint64_t)or_default(call->timeout_ms, TIMEOUT_MS);
+    if (said.after_ms >= timeout_ms) {
+        said = (struct weir_http_stand_in){
+            .after_ms = timeout_ms, .rc = WEIR_E_TIMEOUT, .sent = true
+        };
+    }
+    call->sent = said.rc == WEIR_OK || said.sent;
+    call->status = said.status;
+    weir_buf_str(&call->response, said.body);
+    if (said.rc != WEIR_OK) {
+        fail_call(transfer, said.rc, said.sent ? "broken off" : "not reached");
+    } else if (call->response.overflow) {
+        fail_call(transfer, WEIR_E_TOO_LARGE, "the answer is too large");
+    }
+    end_after(transfer, said.after_ms);
+}
+
 void weir_http_client_call(struct weir_http_client *client, struct weir_http_call *call)
 {
     weir_http_call_fini(call);
@@ -533,12 +557,12 @@ void weir_http_client_call(struct weir_http_client *client, struct weir_http_cal
     if (call->rc == WEIR_OK) {
         call->rc = check_call(call, &call->err);
     }
-    if (call->rc == WEIR_OK && weir_loop_is_virtual(client->loop)) {
-        call->rc = weir_fail(&call->err, WEIR_E_CLOSED, "nothing goes out to %.*s on virtual time",
-                WEIR_STR_ARG(call->url));
-    }
     if (call->rc != WEIR_OK) {
-        weir_loop_timer_start(&client->refused, 0);
+        end_after(transfer, 0);
+        return;
+    }
+    if (weir_loop_is_virtual(client->loop)) {
+        stand_in(transfer);
         return;
     }
     transfer->easy = curl_easy_init();
@@ -546,6 +570,15 @@ void weir_http_client_call(struct weir_http_client *client, struct weir_http_cal
     set_limits(transfer);
     set_request(transfer);
     weir_assert(curl_multi_add_handle(client->multi, transfer->easy) == CURLM_OK);
+}
+
+void weir_http_client_stand_in(struct weir_loop *loop,
+        struct weir_http_stand_in (*answer)(void *arg, const struct weir_http_call *call),
+        void *arg)
+{
+    struct weir_virtual_time *time = weir_loop_virtual(loop);
+    time->answer = answer;
+    time->answer_arg = arg;
 }
 
 void weir_http_client_cancel(struct weir_http_client *client, struct weir_http_call *call)
@@ -639,7 +672,6 @@ enum weir_rc weir_http_client_create(struct weir_loop *loop,
         client->ca_file = weir_strndup(options->ca_file, strlen(options->ca_file));
     }
     weir_loop_timer_init(&client->timer, loop, on_due);
-    weir_loop_timer_init(&client->refused, loop, on_refused);
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -669,7 +701,6 @@ void weir_http_client_destroy(struct weir_http_client *client)
         unwatch(client->watched);
     }
     weir_loop_timer_fini(&client->timer);
-    weir_loop_timer_fini(&client->refused);
     weir_free(client->ca_file);
     weir_free(client);
 }

@@ -21,8 +21,9 @@
  * out to be dead before a byte of the answer came: what a call does is done at least once, as with
  * any retry.
  *
- * Timing is the machine's, not the loop's clock: there is no virtual network. The clock only
- * stamps signatures.
+ * Timing is the machine's, not the loop's clock, which only stamps signatures. On a loop of virtual
+ * time nothing goes out: calls fail, unless something stands in for the network
+ * (weir_http_client_stand_in).
  */
 #ifndef WEIR_NET_HTTP_CLIENT_H
 #define WEIR_NET_HTTP_CLIENT_H
@@ -116,6 +117,23 @@ void weir_http_client_call(struct weir_http_client *client, struct weir_http_cal
 /* End a call without its done; one that is not under way is left alone. Not inside a done of the
  * same call. */
 void weir_http_client_cancel(struct weir_http_client *client, struct weir_http_call *call);
+
+/* What comes of a call on virtual time. */
+struct weir_http_stand_in {
+    uint64_t after_ms; /* the call's time-out or longer: WEIR_E_TIMEOUT, then */
+    enum weir_rc rc;   /* as the call's; with WEIR_OK there is an answer */
+    bool sent;         /* unless WEIR_OK: as the call's */
+    int status;
+    struct weir_str body; /* borrowed until the next call: copied before */
+};
+
+/*
+ * Let something stand in for the network of a loop on virtual time: answer is told of each call as
+ * it begins, and says what comes of it. Before the loop's clients make calls; NULL: nothing does.
+ */
+void weir_http_client_stand_in(struct weir_loop *loop,
+        struct weir_http_stand_in (*answer)(void *arg, const struct weir_http_call *call),
+        void *arg);
 
 /* Free the outcome. Accepts a zeroed or finished call, and one that was cancelled. */
 void weir_http_call_fini(struct weir_http_call *call);

@@ -22,7 +22,8 @@
  * a virtual clock, and time passes only in weir_loop_advance, which jumps from one
  * due timer to the next. Everything runs on the one thread that calls it, in an order that
  * depends on nothing but what was posted, deferred and started, so a run repeats itself exactly.
- * Servers cannot be made on it, and calls of HTTP clients fail.
+ * Servers cannot be made on it, and calls of HTTP clients fail unless something stands in for
+ * the network.
  */
 #ifndef WEIR_NET_LOOP_H
 #define WEIR_NET_LOOP_H

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "net/http_client.h"
 #include "net/loop.h"
 
 /* The libuv loop behind a loop, which must not be on virtual time. Loop thread only. */
@@ -25,6 +26,8 @@ struct weir_virtual_time {
     uint64_t started; /* timers so far */
     bool (*work)(void *arg);
     void *work_arg;
+    struct weir_http_stand_in (*answer)(void *arg, const struct weir_http_call *call);
+    void *answer_arg; /* of what stands in for the network */
 };
 
 /* loop.c: a loop's own. */

@@ -8,29 +8,19 @@
  *
  * One thread, virtual time: a run that fails repeats itself.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "../test.h"
 #include "base/crash.h"
 #include "base/logline.h"
-#include "base/mem.h"
-#include "base/random.h"
-#include "daemon/engine.h"
-#include "simulated_disk.h"
-#include "step/registry.h"
-#include "value/ddbjson.h"
+#include "engine_world.h"
 
 enum {
     ORDERS = 24,   /* of a session */
     SESSIONS = 3,  /* before, after, and after that */
     BAD_EVERY = 5, /* such an order becomes a letter */
     SETTLE_MS = 120 * 1000,
-    SEGMENT_BYTES = 64 * 1024,
     FILLING = 2500, /* bytes of an order, so that segments fill */
 };
-
-static const struct weir_time start = { 1767225600000 }; /* 2026-01-01T00:00:00Z */
 
 static const char yaml[] =
         "tables:\n"
@@ -53,15 +43,9 @@ static const char yaml[] =
 enum fate { UNSENT, ACKNOWLEDGED, UNKNOWN, REFUSED };
 
 struct world {
-    struct weir_clock_virtual clock;
-    struct weir_config *config;
-    struct weir_engine *engine;
-    struct weir_simulated_disk *disk;
-    struct weir_random random;
-    struct weir_arena arena;
+    struct engine_world base;
     enum fate fates[ORDERS * SESSIONS];
     size_t sent;
-    char what[120];
 };
 
 struct order {
@@ -69,82 +53,17 @@ struct order {
     size_t number;
 };
 
-/* --- the engine --------------------------------------------------------------------------- */
-
-static bool start_engine(struct world *world, struct weir_err *err)
-{
-    struct weir_diagnostics diagnostics;
-    weir_diagnostics_init(&diagnostics, "weir.yaml");
-    enum weir_rc rc = weir_config_parse(
-            WEIR_STR(yaml), weir_step_kinds_all(), &diagnostics, &world->config, err);
-    weir_diagnostics_fini(&diagnostics);
-    if (rc != WEIR_OK) {
-        fail_msg("%s", err->msg);
-    }
-    struct weir_engine_options options = {
-        .config = world->config,
-        .data = "data",
-        .clock = &world->clock,
-        .fs = weir_simulated_disk_fs(world->disk),
-        .segment_bytes = SEGMENT_BYTES,
-    };
-    if (weir_engine_create(&options, &world->engine, err) == WEIR_OK) {
-        return true;
-    }
-    weir_config_destroy(WEIR_TAKE(world->config));
-    return false;
-}
-
-static void end_engine(struct world *world)
-{
-    weir_engine_destroy(WEIR_TAKE(world->engine));
-    weir_config_destroy(WEIR_TAKE(world->config));
-}
-
 static struct world *world_create(const char *what, uint64_t n)
 {
     struct world *world = weir_alloc_zero(1, sizeof(*world));
-    weir_random_repeat(1);
-    weir_random_seed(&world->random, n);
-    weir_arena_init(&world->arena);
-    weir_clock_virtual_init(&world->clock, start);
-    world->disk = weir_simulated_disk_create();
-    snprintf(world->what, sizeof(world->what), "%s %llu", what, (unsigned long long)n);
+    engine_world_init(&world->base, yaml, what, n);
     return world;
 }
 
 static void world_destroy(struct world *world)
 {
-    end_engine(world);
-    weir_fs_destroy(weir_simulated_disk_fs(world->disk));
-    weir_arena_fini(&world->arena);
+    engine_world_fini(&world->base);
     weir_free(world);
-}
-
-/* The power goes; what is left of the disk is started from. */
-static void cut(struct world *world)
-{
-    end_engine(world);
-    struct weir_simulated_disk *left = weir_simulated_disk_cut(
-            world->disk, &world->random, (enum weir_disk_cut)weir_random_below(&world->random, 3));
-    weir_fs_destroy(weir_simulated_disk_fs(world->disk));
-    world->disk = left;
-}
-
-static void must_start(struct world *world)
-{
-    struct weir_err err;
-    if (!start_engine(world, &err)) {
-        fail_msg("%s: %s", world->what, err.msg);
-    }
-}
-
-static void advance(struct world *world, uint64_t ms)
-{
-    struct weir_err err;
-    if (weir_loop_advance(world->engine->loop, ms, &err) != WEIR_OK) {
-        fail_msg("%s: %s", world->what, err.msg);
-    }
 }
 
 /* --- orders ------------------------------------------------------------------------------- */
@@ -163,58 +82,26 @@ static void order_done(struct weir_txn *txn)
     weir_txn_destroy(txn);
 }
 
-static const struct weir_table *table_of(struct world *world, const char *name)
-{
-    const struct weir_table *table = NULL;
-    struct weir_err err;
-    if (weir_tables_get(world->engine->tables, weir_str_z(name), &table, &err) != WEIR_OK) {
-        fail_msg("%s: %s", world->what, err.msg);
-    }
-    return table;
-}
-
-static struct weir_item item_of(struct weir_arena *arena, const char *json)
-{
-    struct weir_json reader;
-    struct weir_item item = { 0 };
-    struct weir_err err;
-    weir_json_init(&reader, weir_str_z(json), arena, WEIR_JSON_MAX_DEPTH);
-    assert_int_equal(
-            weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &item, &err), WEIR_OK);
-    return item;
-}
-
 static void put_order(struct world *world)
 {
     struct order *order = weir_alloc(sizeof(*order));
-    struct weir_txn *txn = weir_txn_create();
-    struct weir_write *write = WEIR_ARENA_NEW(&txn->arena, struct weir_write);
-    struct weir_err err;
+    struct weir_arena *arena = &world->base.arena;
     *order = (struct order){ world, world->sent++ };
-    write->tables = world->engine->tables;
-    write->table = table_of(world, "orders");
-    write->kind = WEIR_WRITE_PUT;
-    write->item = item_of(&txn->arena,
-            weir_arena_printf(&txn->arena, "{\"id\":\"%zu\",\"n\":%zu,\"filling\":\"%0*d\"%s}",
-                    order->number, order->number, FILLING, 0,
-                    is_bad(order->number) ? ",\"bad\":true" : "")
-                    .p);
-    assert_int_equal(weir_table_write(write, txn, &err), WEIR_OK);
-    weir_table_unref(write->table); /* the catalogue has one, and nothing drops the table */
-    txn->done = order_done;
-    txn->arg = order;
-    weir_store_submit(world->engine->store, txn);
+    struct weir_str json = weir_arena_printf(arena,
+            "{\"id\":\"%zu\",\"n\":%zu,\"filling\":\"%0*d\"%s}", order->number, order->number,
+            FILLING, 0, is_bad(order->number) ? ",\"bad\":true" : "");
+    engine_world_put(&world->base, "orders", json.p, order_done, order);
 }
 
 /* Write a session's orders, some at once. */
 static void work(struct world *world)
 {
     for (size_t n = 0; n < ORDERS;) {
-        for (uint64_t together = 1 + weir_random_below(&world->random, 3);
+        for (uint64_t together = 1 + weir_random_below(&world->base.random, 3);
                 together > 0 && n < ORDERS; together--, n++) {
             put_order(world);
         }
-        advance(world, 1 + weir_random_below(&world->random, 50));
+        engine_world_advance(&world->base, 1 + weir_random_below(&world->base.random, 50));
     }
 }
 
@@ -222,23 +109,14 @@ static void work(struct world *world)
 
 static bool has(struct world *world, const char *name, size_t number)
 {
-    const struct weir_table *table = table_of(world, name);
-    struct weir_arena *arena = &world->arena;
-    struct weir_item keys = item_of(arena, weir_arena_printf(arena, "{\"id\":\"%zu\"}", number).p);
-    struct weir_str key = { 0 };
-    struct weir_item item = { 0 };
-    struct weir_err err;
-    assert_int_equal(weir_table_key(table, keys, arena, &key, &err), WEIR_OK);
-    assert_int_equal(
-            weir_table_get(world->engine->tables, table, key, arena, &item, &err), WEIR_OK);
-    weir_table_unref(table);
-    return item.n > 0;
+    struct weir_str key = weir_arena_printf(&world->base.arena, "{\"id\":\"%zu\"}", number);
+    return engine_world_get(&world->base, name, key.p).n > 0;
 }
 
 static size_t count_letters(struct world *world)
 {
-    const struct weir_table *table = table_of(world, "letters");
-    struct weir_cursor *cursor = weir_cursor_create(world->engine->store, table->space);
+    const struct weir_table *table = engine_world_table(&world->base, "letters");
+    struct weir_cursor *cursor = weir_cursor_create(world->base.engine->store, table->space);
     size_t count = 0;
     for (weir_cursor_first(cursor);; weir_cursor_next(cursor), count++) {
         struct weir_str key;
@@ -261,8 +139,9 @@ static uint64_t count_messages(struct world *world)
     struct weir_queue_numbers numbers;
     struct weir_err err;
     assert_int_equal(
-            weir_queues_get(world->engine->queues, WEIR_STR("work"), &queue, &err), WEIR_OK);
-    assert_int_equal(weir_queues_numbers(world->engine->queues, queue, &numbers, &err), WEIR_OK);
+            weir_queues_get(world->base.engine->queues, WEIR_STR("work"), &queue, &err), WEIR_OK);
+    assert_int_equal(
+            weir_queues_numbers(world->base.engine->queues, queue, &numbers, &err), WEIR_OK);
     weir_queue_unref(queue);
     return numbers.visible;
 }
@@ -277,7 +156,7 @@ static void have_applied(struct world *world)
 {
     struct weir_txn *txn = weir_txn_create();
     txn->done = asked;
-    weir_store_submit(world->engine->store, txn);
+    weir_store_submit(world->base.engine->store, txn);
 }
 
 /* Once everything has settled. What was unknown is known from then on. */
@@ -286,26 +165,26 @@ static void check(struct world *world)
     size_t letters = 0;
     size_t messages = 0;
     have_applied(world);
-    advance(world, SETTLE_MS);
+    engine_world_advance(&world->base, SETTLE_MS);
     for (size_t i = 0; i < world->sent; i++) {
         bool there = has(world, "orders", i);
         bool must = world->fates[i] == ACKNOWLEDGED;
         bool may = must || world->fates[i] == UNKNOWN;
         if ((must && !there) || (there && !may)) {
-            fail_msg("%s: order %zu is %s", world->what, i, there ? "there" : "not there");
+            fail_msg("%s: order %zu is %s", world->base.what, i, there ? "there" : "not there");
         }
         world->fates[i] = there ? ACKNOWLEDGED : REFUSED;
         letters += there && is_bad(i);
         messages += there && !is_bad(i);
         if (has(world, "totals", i) != (there && !is_bad(i))) {
-            fail_msg("%s: the total of order %zu is wrong", world->what, i);
+            fail_msg("%s: the total of order %zu is wrong", world->base.what, i);
         }
     }
     if (count_letters(world) != letters || count_messages(world) != messages) {
-        fail_msg("%s: %zu letters of %zu, %llu messages of %zu", world->what, count_letters(world),
-                letters, (unsigned long long)count_messages(world), messages);
+        fail_msg("%s: %zu letters of %zu, %llu messages of %zu", world->base.what,
+                count_letters(world), letters, (unsigned long long)count_messages(world), messages);
     }
-    weir_arena_reset(&world->arena);
+    weir_arena_reset(&world->base.arena);
 }
 
 /* After whatever happened: go on, lose the power, start, go on, and all of it must hold. */
@@ -317,8 +196,8 @@ static void go_on_and_check(struct world *world)
     for (size_t i = world->sent - ORDERS; i < world->sent; i++) {
         assert_int_equal(world->fates[i], ACKNOWLEDGED); /* nothing fails any more */
     }
-    cut(world);
-    must_start(world);
+    engine_world_cut(&world->base);
+    engine_world_must_start(&world->base);
     check(world);
 }
 
@@ -329,15 +208,15 @@ static bool run_cut(uint64_t n)
 {
     struct world *world = world_create("cut at operation", n);
     struct weir_err err;
-    weir_simulated_disk_crash_at(world->disk, n);
-    if (start_engine(world, &err)) {
+    weir_simulated_disk_crash_at(world->base.disk, n);
+    if (engine_world_start(&world->base, &err)) {
         work(world);
     } else {
-        assert_true(weir_simulated_disk_crashed(world->disk));
+        assert_true(weir_simulated_disk_crashed(world->base.disk));
     }
-    bool reached = weir_simulated_disk_crashed(world->disk);
-    cut(world);
-    must_start(world);
+    bool reached = weir_simulated_disk_crashed(world->base.disk);
+    engine_world_cut(&world->base);
+    engine_world_must_start(&world->base);
     go_on_and_check(world);
     world_destroy(world);
     return reached;
@@ -348,13 +227,13 @@ static bool run_fault(enum weir_disk_operation operation, uint64_t n)
 {
     struct world *world = world_create("failing operation", n);
     struct weir_err err;
-    weir_simulated_disk_fail(world->disk, operation, n, WEIR_E_IO);
-    if (!start_engine(world, &err)) {
-        must_start(world); /* the second time nothing fails */
+    weir_simulated_disk_fail(world->base.disk, operation, n, WEIR_E_IO);
+    if (!engine_world_start(&world->base, &err)) {
+        engine_world_must_start(&world->base); /* the second time nothing fails */
     }
     work(world);
-    bool reached = weir_simulated_disk_count(world->disk, operation) >= n;
-    weir_simulated_disk_fail(world->disk, operation, 0, WEIR_OK);
+    bool reached = weir_simulated_disk_count(world->base.disk, operation) >= n;
+    weir_simulated_disk_fail(world->base.disk, operation, 0, WEIR_OK);
     go_on_and_check(world);
     world_destroy(world);
     return reached;
@@ -366,16 +245,16 @@ static bool run_full(uint64_t bytes)
     struct world *world = world_create("bytes free:", bytes);
     struct weir_err err;
     bool full = false;
-    weir_simulated_disk_set_free(world->disk, bytes);
-    if (start_engine(world, &err)) {
+    weir_simulated_disk_set_free(world->base.disk, bytes);
+    if (engine_world_start(&world->base, &err)) {
         work(world);
-        full = weir_store_is_read_only(world->engine->store, &err);
+        full = weir_store_is_read_only(world->base.engine->store, &err);
     } else {
         full = true;
     }
-    weir_simulated_disk_set_free(world->disk, UINT64_MAX / 2);
-    if (world->engine == NULL) {
-        must_start(world);
+    weir_simulated_disk_set_free(world->base.disk, UINT64_MAX / 2);
+    if (world->base.engine == NULL) {
+        engine_world_must_start(&world->base);
     }
     go_on_and_check(world);
     world_destroy(world);
@@ -388,9 +267,9 @@ static bool run_state(uint64_t n, unsigned long times)
     struct world *world = world_create("state not written at", n);
     struct weir_err err;
     weir_fault_at("state.write", n, times);
-    if (!start_engine(world, &err)) {
+    if (!engine_world_start(&world->base, &err)) {
         weir_fault_at("state.write", 0, 0);
-        must_start(world);
+        engine_world_must_start(&world->base);
         weir_fault_at("state.write", n, times);
     }
     work(world);
@@ -431,9 +310,9 @@ static void no_segment_may_be_allocated(void **state)
     (void)state;
     uint64_t bytes = 0;
     while (run_full(bytes)) {
-        bytes += SEGMENT_BYTES / 2;
+        bytes += ENGINE_SEGMENT_BYTES / 2;
     }
-    assert_true(bytes > 2 * SEGMENT_BYTES);
+    assert_true(bytes > 2 * ENGINE_SEGMENT_BYTES);
 }
 
 static void every_write_of_the_state_may_fail(void **state)
