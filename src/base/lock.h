@@ -16,8 +16,8 @@ enum weir_lock_class {
     WEIR_LOCK_COMMIT = 20,       /* store/: the commit queue */
     WEIR_LOCK_COMMIT_STATE = 21, /* store/: whether commits fail */
     WEIR_LOCK_FOLLOW = 22,       /* store/: watches and holds */
-    WEIR_LOCK_QUEUES = 23,       /* queue/: the catalogue, and what queues tell their thread */
-    WEIR_LOCK_TABLES = 24,       /* table/: the catalogue */
+    WEIR_LOCK_QUEUES = 23,       /* queue/: what queues tell their thread */
+    WEIR_LOCK_CATALOGUE = 24,    /* store/: definitions of one kind in memory */
     WEIR_LOCK_LETTERS = 25,      /* pipeline/: lines that are to be written */
     WEIR_LOCK_OUTBOX = 26,       /* outbox/: the lanes that got intents */
     WEIR_LOCK_WAIT = 27,         /* store/: someone who waits for a commit */

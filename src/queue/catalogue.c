@@ -1,162 +1,88 @@
 /*
- * The catalogue of queues: kept in WEIR_SPACE_CATALOGUE under "q" and the queue's name, and
- * mirrored in memory on the commit thread, before whoever changed it hears of the commit.
+ * The catalogue of queues: under "q" in WEIR_SPACE_CATALOGUE.
  */
 #include <string.h>
 
 #include "base/mem.h"
 #include "queue/queue_int.h"
-#include "table/table.h"
-
-static struct weir_str entry_name(struct weir_arena *arena, struct weir_str name)
-{
-    return weir_arena_printf(arena, "q%.*s", WEIR_STR_ARG(name));
-}
 
 /* --- references ---------------------------------------------------------------------- */
 
 void weir_queue_ref(const struct weir_queue *queue)
 {
-    atomic_fetch_add(&weir_queue_box(queue)->references, 1);
+    weir_defined_ref(&weir_queue_box(queue)->defined);
 }
 
 void weir_queue_unref(const struct weir_queue *queue)
 {
-    if (queue != NULL && atomic_fetch_sub(&weir_queue_box(queue)->references, 1) == 1) {
-        weir_queue_box_destroy(weir_queue_box(queue));
+    if (queue != NULL) {
+        weir_defined_unref(&weir_queue_box(queue)->defined);
     }
 }
 
-/* --- the mirror -------------------------------------------------------------------------- */
+/* --- what is special about queues --------------------------------------------------------- */
 
-/* The place of a name among the boxes: where it is, or where it would go. */
-static size_t place_of(const struct weir_queues *queues, struct weir_str name, bool *ret_found)
+static struct weir_queue_box *box_of(struct weir_defined *defined)
 {
-    size_t low = 0;
-    size_t high = queues->count;
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = weir_str_cmp(name, queues->boxes[middle]->queue.name);
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
+    return WEIR_CONTAINER(defined, struct weir_queue_box, defined);
 }
 
-static void remove_box(struct weir_queues *queues, size_t i)
+static enum weir_rc decode(
+        void *arg, struct weir_item stored, struct weir_defined **ret_defined, struct weir_err *err)
 {
-    atomic_store(&queues->boxes[i]->life->space, 0);
-    weir_queue_unref(&queues->boxes[i]->queue);
-    memmove(queues->boxes + i, queues->boxes + i + 1,
-            (queues->count - i - 1) * sizeof(struct weir_queue_box *));
-    queues->count--;
-}
-
-static void insert_box(struct weir_queues *queues, size_t i, struct weir_queue_box *box)
-{
-    if (queues->count == queues->capacity) {
-        queues->capacity = queues->capacity > 0 ? queues->capacity * 2 : 16;
-        queues->boxes = weir_realloc(queues->boxes, queues->capacity, sizeof(*queues->boxes));
-    }
-    memmove(queues->boxes + i + 1, queues->boxes + i,
-            (queues->count - i) * sizeof(struct weir_queue_box *));
-    queues->boxes[i] = box;
-    queues->count++;
-}
-
-/* Bring the box at i, in name order, in line with an entry of the catalogue. */
-static enum weir_rc mirror_entry(struct weir_queues *queues, size_t i, struct weir_str name,
-        const struct weir_entry *entry, struct weir_err *err)
-{
-    while (i < queues->count && weir_str_cmp(queues->boxes[i]->queue.name, name) < 0) {
-        remove_box(queues, i); /* not in the catalogue any more */
-    }
-    struct weir_queue_box *old = i < queues->count ? queues->boxes[i] : NULL;
-    bool same_name = old != NULL && weir_str_eq(old->queue.name, name);
-    if (same_name && old->pos.seq == entry->pos.seq) {
-        return WEIR_OK;
-    }
     struct weir_queue_box *box = NULL;
-    struct weir_item stored = { entry->value.p, entry->value.n };
-    enum weir_rc rc = weir_queue_decode(queues, stored, &box, err);
-    if (rc != WEIR_OK) {
-        return rc;
+    enum weir_rc rc = weir_queue_decode(arg, stored, &box, err);
+    if (rc == WEIR_OK) {
+        *ret_defined = &box->defined;
     }
-    box->pos = entry->pos;
-    if (!same_name) {
-        insert_box(queues, i, box);
-        return WEIR_OK;
-    }
-    if (old->queue.created.ms != box->queue.created.ms) {
-        atomic_store(&old->life->space, 0); /* deleted and made again */
-    } else {
-        weir_free(box->life);
-        box->life = old->life;
-        atomic_fetch_add(&box->life->references, 1);
-        atomic_store(&box->life->space, box->queue.space);
-    }
-    queues->boxes[i] = box;
-    weir_queue_unref(&old->queue);
-    return WEIR_OK;
-}
-
-struct mirroring {
-    struct weir_queues *queues;
-    size_t i; /* the next box */
-};
-
-static enum weir_rc mirror_next(
-        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
-{
-    struct mirroring *mirroring = arg;
-    struct weir_str name = weir_str(key.p + 1, key.n - 1);
-    return mirror_entry(mirroring->queues, mirroring->i++, name, entry, err);
-}
-
-static enum weir_rc mirror(struct weir_queues *queues, struct weir_err *err)
-{
-    struct mirroring mirroring = { queues, 0 };
-    weir_mutex_lock(&queues->mutex); /* before the state is looked at, so that none goes back */
-    enum weir_rc rc = weir_store_each(
-            queues->store, WEIR_SPACE_CATALOGUE, WEIR_STR("q"), mirror_next, &mirroring, err);
-    while (rc == WEIR_OK && mirroring.i < queues->count) {
-        remove_box(queues, queues->count - 1);
-    }
-    queues->changed = true;
-    weir_mutex_unlock(&queues->mutex);
     return rc;
 }
 
-static void catalogue_changed(struct weir_watch *watch)
+static void destroy(struct weir_defined *defined)
 {
-    struct weir_queues *queues = WEIR_CONTAINER(watch, struct weir_queues, watch);
-    struct weir_err err;
-    /* The entries were written a moment ago by this program: only a failing disk gets here. */
-    weir_assert(mirror(queues, &err) == WEIR_OK);
-    queues->host.changed(queues->host.arg);
-    weir_mutex_lock(&queues->mutex);
-    void (*on_change)(void *arg) = queues->on_change;
-    void *arg = queues->on_change_arg;
-    weir_mutex_unlock(&queues->mutex);
-    if (on_change != NULL) {
-        on_change(arg);
-    }
+    weir_queue_box_destroy(box_of(defined));
 }
 
-void weir_queues_on_change(struct weir_queues *queues, void (*changed)(void *arg), void *arg)
+static void gone(struct weir_defined *defined)
 {
+    atomic_store(&box_of(defined)->life->space, 0);
+}
+
+static void replace(struct weir_defined *old_defined, struct weir_defined *defined)
+{
+    struct weir_queue_box *old = box_of(old_defined);
+    struct weir_queue_box *box = box_of(defined);
+    if (old->queue.created.ms != box->queue.created.ms) {
+        gone(old_defined); /* and made again */
+        return;
+    }
+    weir_free(box->life);
+    box->life = old->life;
+    atomic_fetch_add(&box->life->references, 1);
+    atomic_store(&box->life->space, box->queue.space); /* another one after a purge */
+}
+
+static void changed(void *arg)
+{
+    struct weir_queues *queues = arg;
     weir_mutex_lock(&queues->mutex);
-    queues->on_change = changed;
-    queues->on_change_arg = arg;
+    queues->changed = true;
     weir_mutex_unlock(&queues->mutex);
+    queues->host.changed(queues->host.arg);
+}
+
+static const struct weir_catalogue_kind kind = {
+    .letter = 'q',
+    .decode = decode,
+    .destroy = destroy,
+    .replace = replace,
+    .gone = gone,
+    .changed = changed,
+};
+
+void weir_queues_on_change(struct weir_queues *queues, void (*on_change)(void *arg), void *arg)
+{
+    weir_catalogue_on_change(&queues->catalogue, on_change, arg);
 }
 
 /* --- open and close ----------------------------------------------------------------------- */
@@ -186,15 +112,11 @@ enum weir_rc weir_queues_open(const struct weir_queues_options *options,
     weir_random_init(&queues->random);
     weir_clock_guard_init(&queues->guard, weir_store_clock(queues->store));
     weir_mutex_init(&queues->mutex, WEIR_LOCK_QUEUES);
-    queues->watch.space = WEIR_SPACE_CATALOGUE;
-    queues->watch.wake = catalogue_changed;
-    weir_store_watch(queues->store, &queues->watch);
-    enum weir_rc rc = mirror(queues, err);
+    enum weir_rc rc = weir_catalogue_open(&queues->catalogue, queues->store, &kind, queues, err);
     if (rc != WEIR_OK) {
         weir_queues_close(queues);
         return rc;
     }
-    queues->host.changed(queues->host.arg);
     *ret_queues = queues;
     return WEIR_OK;
 }
@@ -204,12 +126,8 @@ void weir_queues_close(struct weir_queues *queues)
     if (queues == NULL) {
         return;
     }
-    weir_store_unwatch(queues->store, &queues->watch);
+    weir_catalogue_close(&queues->catalogue);
     weir_queues_free_lines(queues);
-    for (size_t i = 0; i < queues->count; i++) {
-        weir_queue_unref(&queues->boxes[i]->queue);
-    }
-    weir_free(queues->boxes);
     weir_free(queues->notes.all);
     weir_free(queues->fresh.all);
     disown(queues->region);
@@ -241,55 +159,39 @@ static struct weir_str last_part(struct weir_str text)
     return weir_str(text.p + at, end - at);
 }
 
+/* The code is said here too, for the static analyser, which does not look into weir_fail. */
+static enum weir_rc not_found(struct weir_err *err)
+{
+    (void)weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
+    return WEIR_E_NOT_FOUND;
+}
+
 enum weir_rc weir_queues_get(struct weir_queues *queues, struct weir_str name,
         const struct weir_queue **ret_queue, struct weir_err *err)
 {
-    name = last_part(name);
-    bool found = false;
-    weir_mutex_lock(&queues->mutex);
-    size_t i = place_of(queues, name, &found);
-    if (found) {
-        *ret_queue = &queues->boxes[i]->queue;
-        weir_queue_ref(*ret_queue);
+    struct weir_defined *defined = weir_catalogue_get(&queues->catalogue, last_part(name));
+    if (defined == NULL) {
+        return not_found(err);
     }
-    weir_mutex_unlock(&queues->mutex);
-    if (found) {
-        return WEIR_OK;
-    }
-    (void)weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
-    return WEIR_E_NOT_FOUND;
+    *ret_queue = &box_of(defined)->queue;
+    return WEIR_OK;
 }
 
 size_t weir_queues_list(struct weir_queues *queues, struct weir_str after, struct weir_str prefix,
         struct weir_arena *arena, struct weir_str *names, size_t cap)
 {
-    bool found = false;
-    weir_mutex_lock(&queues->mutex);
-    bool behind = weir_str_cmp(after, prefix) >= 0;
-    size_t i = place_of(queues, behind ? after : prefix, &found);
-    i = found && behind && after.n > 0 ? i + 1 : i;
-    size_t n = 0;
-    for (; i < queues->count && n < cap; i++) {
-        if (!weir_str_starts(queues->boxes[i]->queue.name, prefix)) {
-            break;
-        }
-        names[n++] = weir_arena_str(arena, queues->boxes[i]->queue.name);
-    }
-    weir_mutex_unlock(&queues->mutex);
-    return n;
+    return weir_catalogue_list(&queues->catalogue, after, prefix, arena, names, cap);
 }
 
 size_t weir_queues_all(
         struct weir_queues *queues, struct weir_arena *arena, const struct weir_queue ***ret_queues)
 {
-    weir_mutex_lock(&queues->mutex);
-    size_t count = queues->count;
+    struct weir_defined **all = NULL;
+    size_t count = weir_catalogue_all(&queues->catalogue, arena, &all);
     *ret_queues = weir_arena_zero(arena, count, sizeof(struct weir_queue *));
     for (size_t i = 0; i < count; i++) {
-        (*ret_queues)[i] = &queues->boxes[i]->queue;
-        weir_queue_ref((*ret_queues)[i]);
+        (*ret_queues)[i] = &box_of(all[i])->queue;
     }
-    weir_mutex_unlock(&queues->mutex);
     return count;
 }
 
@@ -318,44 +220,28 @@ static struct definition_op *add_op(struct weir_queues *queues, struct weir_txn 
     return op;
 }
 
-/* Decode the entry that stands there now; the caller destroys the box. NULL: there is none. */
+/* The queue that is there now; the caller destroys the box. NULL: there is none. */
 static enum weir_rc read_queue(struct definition_op *op, struct weir_view *view,
         struct weir_queue_box **ret_box, struct weir_err *err)
 {
-    struct weir_entry entry;
-    struct weir_str key = entry_name(weir_view_arena(view), op->name);
-    enum weir_rc rc = weir_view_get(view, WEIR_SPACE_CATALOGUE, key, &entry, err);
-    *ret_box = NULL;
-    if (rc != WEIR_OK || entry.pos.seq == 0) {
-        return rc;
-    }
-    struct weir_item stored = { entry.value.p, entry.value.n };
-    return weir_queue_decode(op->queues, stored, ret_box, err);
+    struct weir_defined *defined = NULL;
+    enum weir_rc rc = weir_catalogue_read(&op->queues->catalogue, view, op->name, &defined, err);
+    *ret_box = rc == WEIR_OK && defined != NULL ? box_of(defined) : NULL;
+    return rc;
 }
 
 static enum weir_rc read_existing(struct definition_op *op, struct weir_view *view,
         struct weir_queue_box **ret_box, struct weir_err *err)
 {
     enum weir_rc rc = read_queue(op, view, ret_box, err);
-    if (rc == WEIR_OK && *ret_box == NULL) {
-        (void)weir_fail(err, WEIR_E_NOT_FOUND, "The specified queue does not exist.");
-        return WEIR_E_NOT_FOUND;
-    }
-    return rc;
+    return rc == WEIR_OK && *ret_box == NULL ? not_found(err) : rc;
 }
 
-static void write_queue(struct weir_view *view, const struct weir_queue *queue)
+static void write_queue(
+        const struct definition_op *op, struct weir_view *view, const struct weir_queue *queue)
 {
-    struct weir_arena *arena = weir_view_arena(view);
-    struct weir_item item = weir_queue_encode(arena, queue);
-    weir_view_put(
-            view, WEIR_SPACE_CATALOGUE, entry_name(arena, queue->name), weir_str(item.p, item.n));
-}
-
-static void drop_space(struct weir_view *view, uint32_t space)
-{
-    struct weir_change change = { .kind = WEIR_CHANGE_DROP, .space = space };
-    weir_view_add(view, &change);
+    struct weir_item item = weir_queue_encode(weir_view_arena(view), queue);
+    weir_catalogue_write(&op->queues->catalogue, view, queue->name, item);
 }
 
 static enum weir_rc check_same(
@@ -385,9 +271,9 @@ static enum weir_rc create_now(struct definition_op *op, struct weir_view *view,
     }
     wanted->created = weir_view_time(view);
     wanted->modified = wanted->created;
-    rc = weir_tables_take_spaces(view, 1, &wanted->space, err);
+    rc = weir_catalogue_take_spaces(view, 1, &wanted->space, err);
     if (rc == WEIR_OK) {
-        write_queue(view, wanted);
+        write_queue(op, view, wanted);
     }
     return rc;
 }
@@ -419,8 +305,8 @@ static enum weir_rc run_delete(struct weir_op *base, struct weir_view *view, str
     if (rc != WEIR_OK) {
         return rc;
     }
-    weir_view_delete(view, WEIR_SPACE_CATALOGUE, entry_name(weir_view_arena(view), op->name));
-    drop_space(view, box->queue.space);
+    weir_catalogue_delete(&op->queues->catalogue, view, op->name);
+    weir_catalogue_drop_space(view, box->queue.space);
     weir_queue_box_destroy(box);
     return WEIR_OK;
 }
@@ -450,14 +336,14 @@ static enum weir_rc run_purge(struct weir_op *base, struct weir_view *view, stru
         rc = weir_queue_read_state(entry.value, &state, err);
     }
     if (rc == WEIR_OK) {
-        rc = weir_tables_take_spaces(view, 1, &box->queue.space, err);
+        rc = weir_catalogue_take_spaces(view, 1, &box->queue.space, err);
     }
     if (rc == WEIR_OK) {
         state.count = 0;
         weir_view_put(view, box->queue.space, WEIR_QUEUE_STATE_KEY,
                 weir_queue_write_state(arena, &state));
-        write_queue(view, &box->queue);
-        drop_space(view, before);
+        write_queue(op, view, &box->queue);
+        weir_catalogue_drop_space(view, before);
     }
     weir_queue_box_destroy(box);
     return rc;
@@ -480,7 +366,7 @@ static enum weir_rc run_alter(struct weir_op *base, struct weir_view *view, stru
     rc = op->change(&box->queue, weir_view_arena(view), op->arg, err);
     if (rc == WEIR_OK) {
         box->queue.modified = weir_view_time(view);
-        write_queue(view, &box->queue);
+        write_queue(op, view, &box->queue);
     }
     weir_queue_box_destroy(box);
     return rc;

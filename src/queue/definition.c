@@ -173,10 +173,10 @@ enum weir_rc weir_queue_decode(const struct weir_queues *queues, struct weir_ite
     struct weir_arena *arena = &box->arena;
     struct weir_queue *queue = &box->queue;
     weir_arena_init(arena);
-    atomic_init(&box->references, 1);
     box->life = weir_alloc_zero(1, sizeof(*box->life));
     atomic_init(&box->life->references, 1);
     queue->name = copy_s(arena, stored, "name");
+    box->defined.name = queue->name;
     queue->space = (uint32_t)weir_member_u64(stored, "space");
     queue->created = weir_member_time(stored, "created");
     queue->modified = weir_member_time(stored, "modified");

@@ -4,10 +4,10 @@
 
 #include <stdatomic.h>
 
-#include "base/lock.h"
 #include "base/random.h"
 #include "queue/heap.h"
 #include "queue/queue.h"
+#include "store/catalogue.h"
 
 struct weir_queue_line;
 
@@ -18,13 +18,12 @@ struct weir_queue_life {
     struct weir_queue_line *line; /* the module's thread */
 };
 
-/* A definition with its memory and reference count. */
+/* A definition with its memory. */
 struct weir_queue_box {
-    struct weir_queue queue; /* first: the two convert */
+    struct weir_queue queue;
     struct weir_arena arena;
-    _Atomic int references;
+    struct weir_defined defined;
     struct weir_queue_life *life;
-    struct weir_pos pos; /* of the catalogue's entry */
 };
 
 /* A message whose entry is to be looked at again. */
@@ -53,15 +52,10 @@ struct weir_queues {
     struct weir_metrics *metrics;
     struct weir_str region;  /* owned */
     struct weir_str account; /* owned */
-    struct weir_watch watch; /* on the catalogue's keyspace */
+    struct weir_catalogue catalogue;
 
-    struct weir_mutex mutex;       /* guards what follows */
-    struct weir_queue_box **boxes; /* by name */
-    size_t count;
-    size_t capacity;
-    bool changed; /* the catalogue; the lines do not show it yet */
-    void (*on_change)(void *arg);
-    void *on_change_arg;
+    struct weir_mutex mutex;          /* guards what follows */
+    bool changed;                     /* the catalogue; the lines do not show it yet */
     struct weir_queue_line *touched;  /* lines with something new in their keyspace */
     struct weir_queue_notes notes;    /* of what was committed */
     struct weir_queue_work *finished; /* last first */

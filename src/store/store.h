@@ -49,7 +49,7 @@ struct weir_view;
 /* Keyspaces with fixed numbers; the catalogue gives out the rest. Part of the format. */
 enum weir_space {
     WEIR_SPACE_STORE = 0,     /* the store's own: applied position */
-    WEIR_SPACE_CATALOGUE = 1, /* table/: tables and their keyspaces */
+    WEIR_SPACE_CATALOGUE = 1, /* catalogue.h: definitions, and their keyspaces */
     WEIR_SPACE_POSITION = 2,  /* pipeline/: how far each lane has come */
     WEIR_SPACE_STATE = 3,     /* state/: keyed state */
     WEIR_SPACE_TIMER = 4,     /* timer/: durable timers */

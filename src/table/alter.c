@@ -7,7 +7,6 @@ struct alter_op {
     struct weir_op op;
     struct weir_tables *tables;
     struct weir_str name;
-    struct weir_str key; /* of the catalogue's entry */
     struct weir_table_alteration alteration;
 };
 
@@ -37,24 +36,14 @@ static enum weir_rc apply(const struct weir_table_alteration *alteration, struct
 static enum weir_rc run_alter(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct alter_op *op = WEIR_CONTAINER(base, struct alter_op, op);
-    struct weir_entry entry;
-    enum weir_rc rc = weir_view_get(view, WEIR_SPACE_CATALOGUE, op->key, &entry, err);
-    if (rc == WEIR_OK && entry.pos.seq == 0) {
-        return weir_fail(err, WEIR_E_NOT_FOUND,
-                "Requested resource not found: Table: %.*s not found", WEIR_STR_ARG(op->name));
-    }
     struct weir_table_box *box = NULL;
-    struct weir_item stored = { entry.value.p, entry.value.n };
-    if (rc == WEIR_OK) {
-        rc = weir_table_decode(op->tables, stored, &box, err);
-    }
+    enum weir_rc rc = weir_tables_read(op->tables, view, op->name, &box, err);
     if (rc != WEIR_OK) {
         return rc;
     }
     rc = apply(&op->alteration, &box->table, weir_view_time(view), err);
     if (rc == WEIR_OK) {
-        struct weir_item item = weir_table_encode(weir_view_arena(view), &box->table);
-        weir_view_put(view, WEIR_SPACE_CATALOGUE, op->key, weir_str(item.p, item.n));
+        weir_tables_write(op->tables, view, &box->table);
     }
     weir_table_box_destroy(box);
     return rc;
@@ -66,8 +55,7 @@ void weir_tables_alter(struct weir_tables *tables, struct weir_txn *txn, struct 
     struct alter_op *op = WEIR_ARENA_NEW(&txn->arena, struct alter_op);
     op->op.run = run_alter;
     op->tables = tables;
-    op->key = weir_arena_printf(&txn->arena, "t%.*s", WEIR_STR_ARG(name));
-    op->name = weir_str(op->key.p + 1, op->key.n - 1);
+    op->name = weir_arena_str(&txn->arena, name);
     op->alteration = *alteration;
     op->alteration.billing = weir_arena_str(&txn->arena, alteration->billing);
     weir_txn_op(txn, &op->op);

@@ -148,11 +148,11 @@ enum weir_rc weir_table_decode(const struct weir_tables *tables, struct weir_ite
     struct weir_arena *arena = &box->arena;
     struct weir_table *table = &box->table;
     weir_arena_init(arena);
-    atomic_init(&box->references, 1);
     box->life = weir_alloc_zero(1, sizeof(*box->life));
     atomic_init(&box->life->references, 1);
     table->name = copy_s(arena, stored, "name");
     table->space = (uint32_t)weir_member_u64(stored, "space");
+    box->defined.name = table->name;
     get_key(arena, stored, &table->key);
     struct weir_value indexes = weir_item_get(stored, WEIR_STR("indexes"));
     table->index_count = weir_value_count(indexes);

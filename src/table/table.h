@@ -138,14 +138,6 @@ uint64_t weir_tables_version(struct weir_tables *tables);
 /* Called on the commit thread, after a change of the catalogue. One at a time. */
 void weir_tables_on_change(struct weir_tables *tables, void (*changed)(void *arg), void *arg);
 
-/*
- * Take so many keyspace numbers that were never used, from within an operation: the first of
- * them. For modules above, whose objects have keyspaces of their own. Errors: WEIR_E_IO,
- * WEIR_E_DAMAGED.
- */
-WEIR_MUST_CHECK enum weir_rc weir_tables_take_spaces(
-        struct weir_view *view, uint32_t count, uint32_t *ret_first, struct weir_err *err);
-
 /* --- definitions: the outcome arrives on the commit thread ------------------- */
 
 /*

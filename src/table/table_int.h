@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "base/lock.h"
+#include "store/catalogue.h"
 #include "table/table.h"
 #include "timer/timer.h"
 
@@ -14,28 +14,21 @@ struct weir_table_life {
     _Atomic bool dropped; /* set on the commit thread, when the drop is committed */
 };
 
-/* A table with its memory and reference count. */
+/* A definition with its memory. */
 struct weir_table_box {
-    struct weir_table table; /* first: the two convert */
+    struct weir_table table;
     struct weir_arena arena; /* of all its strings and arrays */
-    _Atomic int references;
+    struct weir_defined defined;
     struct weir_table_life *life;
-    struct weir_pos pos; /* of the catalogue's entry */
 };
 
 struct weir_tables {
     struct weir_store *store;
     struct weir_timers *timers;
-    struct weir_str region;        /* owned */
-    struct weir_str account;       /* owned */
-    struct weir_watch watch;       /* on the catalogue's keyspace */
-    struct weir_mutex mutex;       /* guards what follows */
-    struct weir_table_box **boxes; /* by name */
-    size_t count;
-    size_t capacity;
+    struct weir_str region;  /* owned */
+    struct weir_str account; /* owned */
+    struct weir_catalogue catalogue;
     _Atomic uint64_t version;
-    void (*changed)(void *arg);
-    void *changed_arg;
 };
 
 static inline struct weir_table_box *weir_table_box(const struct weir_table *table)
@@ -55,6 +48,15 @@ struct weir_item weir_table_encode(struct weir_arena *arena, const struct weir_t
 WEIR_MUST_CHECK enum weir_rc weir_table_decode(const struct weir_tables *tables,
         struct weir_item stored, struct weir_table_box **ret_box, struct weir_err *err);
 void weir_table_box_destroy(struct weir_table_box *box);
+
+/*
+ * catalogue.c: the table of a name within an operation; the caller destroys the box. Errors:
+ * WEIR_E_NOT_FOUND, WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_tables_read(struct weir_tables *tables, struct weir_view *view,
+        struct weir_str name, struct weir_table_box **ret_box, struct weir_err *err);
+void weir_tables_write(
+        struct weir_tables *tables, struct weir_view *view, const struct weir_table *table);
 
 static inline bool weir_table_is_dropped(const struct weir_table *table)
 {
