@@ -119,12 +119,13 @@ enum weir_rc weir_burst_name(struct weir_str key, struct burst_name *ret_name, s
 /* --- values --------------------------------------------------------------------------------- */
 
 /* Part of the format. Integers are little-endian; the records follow, the first one only when it
- * is not the last as well. */
+ * is not the last as well, and what is merged, if anything is. */
 struct burst_head {
     uint8_t format;
     uint8_t hops;
     uint8_t has_first;
-    uint8_t unused[5];
+    uint8_t has_merged;
+    uint8_t unused[4];
     int64_t indexed_ms;
     int64_t since_ms;
     int64_t latest_ms;
@@ -178,13 +179,32 @@ static char *put_record(char *at, const struct burst_record *r)
     return put_item(at, r->record.new_image);
 }
 
+/* Followed by both items. */
+struct merged_head {
+    uint32_t values_bytes;
+    uint32_t positions_bytes;
+};
+
+static char *put_merged(char *at, const struct merged *merged)
+{
+    struct merged_head head = {
+        .values_bytes = (uint32_t)merged->values.n,
+        .positions_bytes = (uint32_t)merged->positions.n,
+    };
+    memcpy(at, &head, sizeof(head));
+    return put_item(put_item(at + sizeof(head), merged->values), merged->positions);
+}
+
 struct weir_str weir_burst_encode(struct weir_arena *arena, const struct burst *burst)
 {
     bool has_first = burst->first.record.pos.seq != burst->last.record.pos.seq;
+    const struct merged *merged = &burst->merged;
+    bool has_merged = merged->values.n > 0;
     struct burst_head head = {
         .format = FORMAT,
         .hops = burst->hops,
         .has_first = has_first,
+        .has_merged = has_merged,
         .indexed_ms = burst->indexed.ms,
         .since_ms = burst->since.ms,
         .latest_ms = burst->latest.ms,
@@ -193,11 +213,17 @@ struct weir_str weir_burst_encode(struct weir_arena *arena, const struct burst *
     };
     size_t bytes = sizeof(head) + record_bytes(&burst->last) +
                    (has_first ? record_bytes(&burst->first) : 0);
+    if (has_merged) {
+        bytes += sizeof(struct merged_head) + merged->values.n + merged->positions.n;
+    }
     char *p = weir_arena_alloc(arena, bytes);
     memcpy(p, &head, sizeof(head));
     char *at = put_record(p + sizeof(head), &burst->last);
     if (has_first) {
-        put_record(at, &burst->first);
+        at = put_record(at, &burst->first);
+    }
+    if (has_merged) {
+        put_merged(at, merged);
     }
     return weir_str(p, bytes);
 }
@@ -245,6 +271,18 @@ static bool cut_record(struct weir_str *rest, struct burst_record *ret_record)
     return true;
 }
 
+static bool cut_merged(struct weir_str *rest, struct merged *ret_merged)
+{
+    struct merged_head head;
+    struct weir_str bytes;
+    if (!cut_bytes(rest, sizeof(head), &bytes)) {
+        return false;
+    }
+    memcpy(&head, bytes.p, sizeof(head));
+    return cut_item(rest, head.values_bytes, &ret_merged->values) &&
+           cut_item(rest, head.positions_bytes, &ret_merged->positions);
+}
+
 enum weir_rc weir_burst_decode(struct weir_str bytes, struct burst *ret_burst, struct weir_err *err)
 {
     struct burst_head head = { 0 };
@@ -258,6 +296,7 @@ enum weir_rc weir_burst_decode(struct weir_str bytes, struct burst *ret_burst, s
     ok = ok && head.format == FORMAT && cut_record(&rest, &burst.last);
     burst.first = burst.last;
     ok = ok && (head.has_first == 0 || cut_record(&rest, &burst.first));
+    ok = ok && (head.has_merged == 0 || cut_merged(&rest, &burst.merged));
     if (!ok || rest.n > 0) {
         return weir_fail(err, WEIR_E_DAMAGED, "a deferred run of %zu bytes is none", bytes.n);
     }

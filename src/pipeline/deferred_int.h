@@ -27,6 +27,12 @@ struct burst_record {
     struct weir_record record;
 };
 
+/* What events have become together, by field; both empty: nothing is merged. */
+struct merged {
+    struct weir_item values;
+    struct weir_item positions; /* of the records that FIRST and LAST values are of */
+};
+
 /* Events that go on as one. */
 struct burst {
     struct weir_time indexed; /* where its `d` entry is; 0: it has none */
@@ -37,7 +43,22 @@ struct burst {
     uint8_t hops;
     struct burst_record first; /* the earliest */
     struct burst_record last;  /* the latest: what goes on */
+    struct merged merged;
 };
+
+/* --- merge.c: what the events of a burst become together ------------------------------------ */
+
+/*
+ * Make the merged values of a burst and of what joins it those of both. False: they would be too
+ * large or a sum out of range; nothing has changed.
+ */
+WEIR_MUST_CHECK bool weir_merged_join(struct weir_arena *arena,
+        const struct weir_merge_field *fields, size_t count, struct merged *into,
+        const struct merged *from);
+
+/* The merged values of one event. In the arena. */
+struct merged weir_merged_of(
+        struct weir_arena *arena, const struct weir_defer *how, struct weir_pos pos);
 
 /* --- burst.c: entries ---------------------------------------------------------------------- */
 

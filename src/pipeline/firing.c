@@ -374,6 +374,7 @@ static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
         .due = fired->burst.due,
         .first = &fired->burst.first.record,
         .last = &fired->burst.last.record,
+        .merged = fired->burst.merged.values,
     };
     struct fired **bucket = bucket_of(deferred, fired->step, fired->shown.key);
     fired->same_bucket = *bucket;

@@ -73,6 +73,13 @@ static void save(struct work *work)
             work->view, WEIR_SPACE_DEFERRED, work->open_key, weir_burst_encode(work->arena, burst));
 }
 
+/* What is closed before its time was due at the time at which it is closed. */
+static void due_by_now(struct work *work)
+{
+    struct weir_time now = weir_view_time(work->view);
+    work->burst.due = work->burst.due.ms > now.ms ? now : work->burst.due;
+}
+
 static void close_burst(struct work *work)
 {
     unindex(work);
@@ -114,6 +121,7 @@ struct addition {
     uint8_t hops;
     struct burst_record first;
     struct burst_record last;
+    struct merged merged;
 };
 
 /* What a batch adds to one burst. */
@@ -122,6 +130,8 @@ struct gather_op {
     struct weir_str pipeline;
     struct weir_str step;
     struct weir_str key;
+    const struct weir_merge_field *merge; /* the transaction's: the step may be gone by then */
+    size_t merge_count;
     struct addition *first;
     struct addition **last;
     struct burst_added added; /* by the last run */
@@ -146,6 +156,7 @@ static void open_burst(struct work *work, const struct addition *a)
         .hops = a->hops,
         .first = a->first,
         .last = a->last,
+        .merged = a->merged,
     };
     work->burst.due = a->how.at.ms != 0 ? a->how.at : due_of(&work->burst, &a->how);
 }
@@ -172,6 +183,13 @@ static void join_burst(struct work *work, const struct addition *a)
     }
 }
 
+/* Join the merged values. False: the burst cannot have more. */
+static bool merge(const struct gather_op *op, struct work *work, const struct addition *a)
+{
+    return op->merge_count == 0 || weir_merged_join(work->arena, op->merge, op->merge_count,
+                                           &work->burst.merged, &a->merged);
+}
+
 static enum weir_rc run_gather(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct gather_op *op = WEIR_CONTAINER(base, struct gather_op, op);
@@ -188,6 +206,9 @@ static enum weir_rc run_gather(struct weir_op *base, struct weir_view *view, str
     for (const struct addition *a = op->first; a != NULL; a = a->next) {
         if (work.have && a->how.at.ms == 0 && a->time.ms > work.burst.due.ms) {
             close_burst(&work); /* it was over before this came */
+        } else if (work.have && !merge(op, &work, a)) {
+            due_by_now(&work); /* it is full */
+            close_burst(&work);
         }
         if (work.have) {
             join_burst(&work, a);
@@ -215,6 +236,7 @@ static struct addition *make_addition(struct weir_lane *lane, const struct defer
     a->hops = queued->hops;
     a->last = record_of(queued);
     a->first = a->last;
+    a->merged = weir_merged_of(&lane->batch.txn->arena, &a->how, queued->record.pos);
     const struct weir_deferred *again =
             weir_queued_deferred(lane->pipeline, queued, deferral->step);
     if (again != NULL) {
@@ -222,8 +244,20 @@ static struct addition *make_addition(struct weir_lane *lane, const struct defer
         a->time = fired->burst.latest;
         a->count = fired->burst.count;
         a->first = fired->burst.first;
+        a->merged = fired->burst.merged;
     }
     return a;
+}
+
+static const struct weir_merge_field *copy_fields(
+        struct weir_arena *arena, const struct weir_defer *how)
+{
+    struct weir_merge_field *fields = weir_arena_zero(arena, how->merge_count, sizeof(*fields));
+    for (size_t i = 0; i < how->merge_count; i++) {
+        fields[i].name = weir_arena_str(arena, how->merge[i].name);
+        fields[i].how = how->merge[i].how;
+    }
+    return fields;
 }
 
 /* The operation of a key of a step, among those of the batch. */
@@ -244,6 +278,8 @@ static struct gather_op *find_gather(
     op->pipeline = lane->pipeline->model->name;
     op->step = deferral->step->id;
     op->key = weir_arena_str(&txn->arena, key);
+    op->merge = copy_fields(&txn->arena, &deferral->how);
+    op->merge_count = deferral->how.merge_count;
     op->last = &op->first;
     op->same_bucket = *bucket;
     *bucket = op;
@@ -318,8 +354,8 @@ static enum weir_rc run_end(struct weir_op *base, struct weir_view *view, struct
         op->added = work.added;
         return WEIR_OK;
     }
-    if (op->end == BURST_CLOSE_NOW && burst->due.ms > weir_view_time(view).ms) {
-        burst->due = weir_view_time(view);
+    if (op->end == BURST_CLOSE_NOW) {
+        due_by_now(&work);
     }
     if (op->end != BURST_CANCEL) {
         close_burst(&work);

@@ -106,6 +106,18 @@ void weir_scope_end_names(struct weir_scope *scope, size_t but)
     }
 }
 
+void weir_scope_begin_item(struct weir_scope *scope, uint64_t depends)
+{
+    scope->names[WEIR_SLOT_ITEM] = "item";
+    scope->ended[WEIR_SLOT_ITEM] = NULL;
+    scope->depends[WEIR_SLOT_ITEM] |= depends;
+}
+
+bool weir_scope_has_item(const struct weir_scope *scope)
+{
+    return scope->ended[WEIR_SLOT_ITEM] == NULL;
+}
+
 /* Complain about an expression; about a name that has ended in particular. */
 static void complain(
         const struct weir_scope *scope, const struct weir_conf *node, const struct weir_err *err)
@@ -124,8 +136,9 @@ static void complain(
             }
             weir_conf_error_in(scope->diagnostics, node, err->pos,
                     "'%s' is not known here: behind a debounce, and behind a cooldown with "
-                    "`trailing`, there is the record only (new, old, keys, event)",
-                    scope->ended[i]);
+                    "`trailing`, there is the record only (new, old, keys, event), and what a "
+                    "debounce's `merge` has taken along, as in { %s: { last: %s } }",
+                    scope->ended[i], scope->ended[i], scope->ended[i]);
             return;
         }
     }

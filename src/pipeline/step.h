@@ -101,6 +101,10 @@ size_t weir_scope_add(struct weir_scope *scope, const struct weir_conf *at, stru
  */
 void weir_scope_end_names(struct weir_scope *scope, size_t but);
 
+/* `map` gives `item` a value, also after names have ended. Has: it may have one here. */
+void weir_scope_begin_item(struct weir_scope *scope, uint64_t depends);
+bool weir_scope_has_item(const struct weir_scope *scope);
+
 /* Whether a value can be fanned out over, and its i-th element (a map's: the key). */
 bool weir_fan_out_possible(const struct weir_expr_value *value);
 struct weir_expr_value weir_fan_out_element(const struct weir_expr_value *value, size_t i);
@@ -273,6 +277,23 @@ void weir_lane_claim_cancel(struct weir_lane *lane);
 /* The clock, for what counts from the end of a run. */
 const struct weir_clock *weir_lane_clock(const struct weir_lane *lane);
 
+/* How the values of a field of several events become one. */
+enum weir_merge {
+    WEIR_MERGE_FIRST, /* that of the first record which has one */
+    WEIR_MERGE_LAST,
+    WEIR_MERGE_SUM,
+    WEIR_MERGE_MIN, /* numbers come before texts */
+    WEIR_MERGE_MAX,
+    WEIR_MERGE_DISTINCT, /* a list of the values that differ; of one event a list with one */
+};
+
+struct weir_merge_field {
+    struct weir_str name;
+    enum weir_merge how;
+};
+
+enum { WEIR_MERGED_MAX_BYTES = 64 * 1024 };
+
 /* When an event that a step puts off goes on. */
 struct weir_defer {
     struct weir_str
@@ -280,6 +301,13 @@ struct weir_defer {
     struct weir_time at;  /* not 0: then; of several events of a key, when the first one says */
     uint64_t period_ms;   /* at 0: so long after the last event of the key, .. */
     uint64_t max_wait_ms; /* .. but at most so long after the first one */
+    /*
+     * What the events of a key become together. When it would have more than WEIR_MERGED_MAX_BYTES,
+     * or a sum is out of range, what was put off before goes on at once.
+     */
+    const struct weir_merge_field *merge; /* lives as long as the step */
+    size_t merge_count;
+    struct weir_item values; /* the event's, by field; absent: it has none. Until the batch ends */
 };
 
 /*
@@ -299,6 +327,7 @@ struct weir_deferred {
     struct weir_time due;
     const struct weir_record *first;
     const struct weir_record *last; /* the event's own */
+    struct weir_item merged;        /* n 0: nothing was merged */
 };
 
 /* What the step has put off and now comes again; NULL: the event has not been here before. */

@@ -93,6 +93,11 @@ struct weir_event weir_burst_event(const struct weir_burst_options *options, str
         add_pair(&pairs, "first", record_value(lane, deferred->first));
         add_pair(&pairs, "last", record_value(lane, deferred->last));
     }
+    if (options->merges && deferred != NULL) {
+        const struct pairs none = { .count = 0 };
+        bool any = deferred->merged.n > 0;
+        add_pair(&pairs, "merged", any ? weir_expr_item(deferred->merged) : map_of(lane, &none));
+    }
     event.slots = weir_event_copy_slots(lane, event);
     event.slots[options->slot] = map_of(lane, &pairs);
     return event;

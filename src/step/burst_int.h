@@ -10,6 +10,7 @@ struct weir_burst_options {
     struct weir_expr *key;            /* NULL: one for the whole pipeline */
     struct weir_str as;
     size_t slot;
+    bool merges; /* the value has `merged` */
 };
 
 /* Compile the key and add the name; complains. node: the step's. */

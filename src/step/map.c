@@ -22,7 +22,7 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
     }
     step->shape = weir_scope_shape(scope, node);
     if (step->shape != NULL) {
-        scope->depends[WEIR_SLOT_ITEM] |= weir_scope_shape_depends(scope, step->shape);
+        weir_scope_begin_item(scope, weir_scope_shape_depends(scope, step->shape));
     }
 }
 

@@ -44,6 +44,11 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
     step->table = weir_arena_str(scope->arena, step->table);
     weir_scope_table(scope, weir_conf_get(node, "table"), step->table);
     if (step->item == NULL) {
+        if (!weir_scope_has_item(scope)) {
+            weir_conf_error(scope->diagnostics, node,
+                    "put needs `item` here: what a `map` made is not there behind a debounce, and "
+                    "behind a cooldown with `trailing`; put another `map` behind it");
+        }
         return;
     }
     if (step->item->kind != WEIR_CONF_MAP) {

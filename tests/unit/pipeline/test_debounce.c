@@ -515,6 +515,145 @@ static void bursts_are_those_of_a_model(void **state)
     }
 }
 
+/* --- merge ------------------------------------------------------------------------------------ */
+
+static const char merging[] =
+        TABLES "pipelines:\n"
+               "  analytics:\n"
+               "    source: { tables: [recipes, ingredients], concurrency: 16 }\n"
+               "    steps:\n"
+               "      - let: { twice: '${new.n * decimal(2)}' }\n"
+               "      - debounce:\n"
+               "          period: 10s\n"
+               "          merge:\n"
+               "            total: { sum: new.n }\n"
+               "            low: { min: new.n }\n"
+               "            high: { max: new.n }\n"
+               "            begin: { first: keys.id }\n"
+               "            end: { last: twice }\n"
+               "            ids: { distinct: keys.id }\n"
+               "            large: { sum: 'new.n > decimal(90) ? new.n : null' }\n"
+               "            never: { last: 'optional.none()' }\n"
+               "      - note: '${burst.merged.total} ${burst.merged.low} ${burst.merged.high} "
+               "${burst.merged.begin} ${burst.merged.end} ${burst.merged.ids.size()} "
+               "${burst.merged.large} ${has(burst.merged.never)}'\n";
+
+static void merged_values_are_those_of_all_records(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash <= 1; crash++) {
+        struct world *world = world_create(merging);
+        for (int i = 1; i <= 100; i++) {
+            char id[16];
+            snprintf(id, sizeof(id), "r%d", i % 7);
+            put(world, i % 3 == 0 ? "ingredients" : "recipes", id, i * 37 % 101);
+            advance(world, 20);
+            if (i == 50) {
+                restart(world, crash != 0);
+            }
+        }
+        advance(world, 60 * 1000);
+        /* All of 1 to 100; the last is 100 * 37 % 101 = 64, and 91 to 100 are large. */
+        const char *texts = strchr(noted(), ' ') + 1;
+        assert_string_equal(texts, "5050 1 100 r1 128 7 955 false\n");
+        put_now(world, "recipes", "a", 5);
+        advance(world, 60 * 1000);
+        assert_non_null(strstr(noted(), " 5 5 5 a 10 1 0 false\n"));
+        world_destroy(world);
+    }
+}
+
+static void a_burst_that_cannot_merge_more_goes_on_at_once(void **state)
+{
+    (void)state;
+    struct world *world = world_create(
+            TABLES "pipelines:\n"
+                   "  analytics:\n"
+                   "    source: { tables: [recipes] }\n"
+                   "    steps:\n"
+                   "      - debounce: { period: 10s, merge: { ids: { distinct: keys.id } } }\n"
+                   "      - note: '${burst.count} ${burst.merged.ids.size()}'\n");
+    for (int i = 0; i < 1500; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "r%d", i);
+        put(world, "recipes", id, i);
+    }
+    advance(world, 1000);
+    const char *texts = strchr(noted(), ' ') + 1;
+    assert_string_equal(texts, "1000 1000\n");
+    advance(world, 60 * 1000);
+    assert_non_null(strstr(noted(), " 500 500\n"));
+    world_destroy(world);
+}
+
+static void a_record_that_cannot_be_merged_is_a_letter(void **state)
+{
+    (void)state;
+    struct world *world = world_create(
+            TABLES "pipelines:\n"
+                   "  analytics:\n"
+                   "    source: { tables: [recipes] }\n"
+                   "    on_failure: { table: letters }\n"
+                   "    steps:\n"
+                   "      - debounce: { period: 10s, merge: { n: { sum: 'new.n > decimal(1) ? "
+                   "keys.id : new.n' } } }\n"
+                   "      - note: '${burst.count} ${burst.merged.n}'\n");
+    put_now(world, "recipes", "a", 1);
+    put_now(world, "recipes", "b", 2);
+    advance(world, 60 * 1000);
+    assert_string_equal(strchr(noted(), ' ') + 1, "1 1\n");
+    assert_int_equal(count_items(world, "letters"), 1);
+    world_destroy(world);
+}
+
+static void what_is_wrong_with_a_merge_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *steps;
+        const char *why;
+    } cases[] = {
+        { "[{ debounce: { period: 1s, merge: 3 } }]", "merge is a map of fields" },
+        { "[{ debounce: { period: 1s, merge: { a: new.n } } }]", "'a' needs one of first" },
+        { "[{ debounce: { period: 1s, merge: { a: { middle: new.n } } } }]", "'a' needs one of" },
+        { "[{ debounce: { period: 1s, merge: { a: { sum: nothing } } } }]", "'nothing'" },
+        { "[{ let: { x: '${new.n}' } }, { debounce: { period: 1s } }, { log: '${x}' }]",
+                "'x' is not known here: behind a debounce" },
+        { "[{ map: { id: '${keys.id}' } }, { debounce: { period: 1s } }, { put: { table: letters } "
+          "}]",
+                "put needs `item` here" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(cases); i++) {
+        struct weir_diagnostics diagnostics;
+        struct weir_config *config = NULL;
+        struct weir_err err = { 0 };
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml),
+                TABLES "pipelines:\n  p: { source: { table: recipes }, steps: %s }\n",
+                cases[i].steps);
+        weir_diagnostics_init(&diagnostics, "weir.yaml");
+        enum weir_rc rc = weir_config_parse(
+                weir_str_z(yaml), weir_step_kinds_all(), &diagnostics, &config, &err);
+        bool refused = rc != WEIR_OK && diagnostics.errors > 0;
+        if (!refused || strstr(diagnostics.all[0].text, cases[i].why) == NULL) {
+            fail_msg("%s: %s", cases[i].steps,
+                    diagnostics.count > 0 ? diagnostics.all[0].text : "nothing");
+        }
+        weir_config_destroy(config);
+        weir_diagnostics_fini(&diagnostics);
+    }
+    /* A map behind it has its item. */
+    world_destroy(
+            world_create(TABLES "pipelines:\n"
+                                "  p:\n"
+                                "    source: { table: recipes }\n"
+                                "    steps:\n"
+                                "      - debounce: { period: 1s }\n"
+                                "      - map: { pipeline: '${keys.id}', sequence: '${event}' }\n"
+                                "      - log: '${item.pipeline}'\n"
+                                "      - put: { table: letters }\n"));
+}
+
 int main(void)
 {
     weir_logline_setup(WEIR_LOG_ERROR, false, NULL);
@@ -534,6 +673,10 @@ int main(void)
         cmocka_unit_test(what_has_no_taker_stays_until_it_has),
         cmocka_unit_test(many_keys_due_together_all_run),
         cmocka_unit_test(bursts_are_those_of_a_model),
+        cmocka_unit_test(merged_values_are_those_of_all_records),
+        cmocka_unit_test(a_burst_that_cannot_merge_more_goes_on_at_once),
+        cmocka_unit_test(a_record_that_cannot_be_merged_is_a_letter),
+        cmocka_unit_test(what_is_wrong_with_a_merge_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
