@@ -2,7 +2,7 @@
  * A queue as a pipeline's source. One receive is under way while lanes have room; what it brings
  * goes to the lane of its group, or of its id, and is deleted by the transaction of its batch. What
  * fails is let go of: the queue shows it again after its visibility time-out, and its redrive
- * policy says how often.
+ * policy says how often. What is in hand when the pipeline stops is shown again at once.
  */
 #include "base/logline.h"
 #include "base/mem.h"
@@ -13,6 +13,7 @@ enum {
     LEAST_HIDE_MS = 30 * 1000, /* of a queue that does not hide what is received */
     HELD_MAX_BYTES = 64 << 20, /* of messages in lanes: then nothing is received */
     MATCHED_MAX_BYTES = 16 << 20,
+    GIVEN_BACK_MAX = 50 * 1000, /* messages, by one transaction */
 };
 
 /* What a source has in hand of its queue. */
@@ -467,6 +468,38 @@ void weir_intake_stop(struct source *source)
     if (arrival != NULL && weir_queues_cancel(source->pipeline->all->queues, &arrival->receive)) {
         intake->arrival = NULL;
         free_arrival(arrival);
+    }
+}
+
+/* Those of a list, at most so many; returns how many. */
+static size_t give_back(const struct intake *intake, const struct queued_list *list, size_t most,
+        struct weir_txn *txn)
+{
+    size_t count = 0;
+    const struct queued *queued = list->count > 0 ? list->first : NULL;
+    for (; queued != NULL && count < most; queued = queued->next) {
+        if (queued->failed) {
+            continue; /* it would only fail again, or is somebody else's */
+        }
+        struct weir_queue_settle *settle = WEIR_ARENA_NEW(&txn->arena, struct weir_queue_settle);
+        settle->queue = intake->queue;
+        settle->receipt = weir_arena_str(&txn->arena, queued->token);
+        settle->keep = true;
+        enum weir_rc rc =
+                weir_queue_settle(intake->source->pipeline->all->queues, settle, txn, NULL);
+        weir_assert(rc == WEIR_OK); /* the queue made the receipt */
+        count++;
+    }
+    return count;
+}
+
+void weir_intake_give_back(const struct weir_lane *lane, struct weir_txn *txn)
+{
+    const struct intake *intake = lane->shard->source->intake;
+    if (intake != NULL) {
+        size_t most = GIVEN_BACK_MAX / lane->shard->lane_count;
+        most -= give_back(intake, &lane->taken, most, txn);
+        (void)give_back(intake, &lane->waiting, most, txn);
     }
 }
 

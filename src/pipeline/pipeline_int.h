@@ -512,6 +512,11 @@ bool weir_intake_is_current(struct source *source);
 void weir_intake_go_on(struct source *source);
 /* Receive nothing more. */
 void weir_intake_stop(struct source *source);
+/*
+ * Add that the queue shows what is in a lane that runs no more, where the lane is a queue's. What
+ * others have received or deleted meanwhile is left alone.
+ */
+void weir_intake_give_back(const struct weir_lane *lane, struct weir_txn *txn);
 /* Whether messages are on their way that cannot be called back. */
 bool weir_intake_is_receiving(const struct source *source);
 /* Messages that nobody has received, and when the oldest was sent; nothing: INT64_MAX. */

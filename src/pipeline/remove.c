@@ -81,6 +81,7 @@ void weir_pipeline_check_left(struct pipeline *pipeline)
     WEIR_EACH_LANE(pipeline, lane)
     {
         weir_position_put(txn, WEIR_SPACE_POSITION, lane, weir_lane_reached(lane));
+        weir_intake_give_back(lane, txn);
     }
     weir_store_submit(pipeline->all->store, txn);
 }

@@ -376,6 +376,7 @@ static void write_final_positions(struct weir_pipelines *pipelines)
             if (!lane->unsure) { /* what is stored may be further than the lane knows */
                 weir_position_put(txn, WEIR_SPACE_POSITION, lane, weir_lane_reached(lane));
             }
+            weir_intake_give_back(lane, txn);
         }
         p->stopped = true;
     }

@@ -141,6 +141,65 @@ static void a_queue_may_come_go_and_come_again(void **state)
     assert_string_equal(bodies(b, "out"), "a\nb\n");
 }
 
+static void assert_numbers(struct bench *b, const char *name, uint64_t visible, uint64_t hidden)
+{
+    struct weir_err err;
+    const struct weir_queue *queue = NULL;
+    struct weir_queue_numbers numbers;
+    must(weir_queues_get(b->queues, weir_str_z(name), &queue, &err), &err);
+    must(weir_queues_numbers(b->queues, queue, &numbers, &err), &err);
+    assert_int_equal(numbers.visible, visible);
+    assert_int_equal(numbers.hidden, hidden);
+    weir_queue_unref(queue);
+}
+
+static void note_removed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* No time passes in this test: nothing waits for a visibility time-out. */
+static void what_is_in_hand_at_the_end_is_shown_at_once(void **state)
+{
+    static const char yaml[] =
+            "source: { queue: in, batch: 2, concurrency: 2 }\n"
+            "steps:\n"
+            "  - put: { table: out, item: { id: '${message.body}', n: '${message.receives}' } }\n";
+    static const char *const names[] = { "a", "b", "c", "d", "e" };
+    struct bench *b = *state;
+    struct weir_err err;
+    bool removed = false;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    add_pipeline(b, "work", yaml);
+    for (size_t i = 0; i < WEIR_COUNT(names); i++) {
+        send_to(b, "in", names[i], "");
+    }
+    settle(b);
+    assert_true(something_blocks(b)); /* its table is missing */
+    assert_numbers(b, "in", 1, 4);
+    restart(b);
+    assert_numbers(b, "in", 5, 0);
+    add_pipeline(b, "work", yaml);
+    settle(b);
+    assert_numbers(b, "in", 1, 4);
+    must(weir_pipelines_remove(b->pipelines, WEIR_STR("work"), note_removed, &removed, &err), &err);
+    settle(b);
+    assert_true(removed);
+    assert_numbers(b, "in", 5, 0);
+    make_table(b, "out");
+    add_pipeline(b, "work", yaml);
+    settle(b);
+    assert_numbers(b, "in", 0, 0);
+    assert_int_equal(count_items(b, "out"), WEIR_COUNT(names));
+    unsigned long receives = 0;
+    for (size_t i = 0; i < WEIR_COUNT(names); i++) {
+        const char *n = strstr(get_id(b, "out", names[i]), "'n':{'N':'");
+        assert_non_null(n);
+        receives += strtoul(n + strlen("'n':{'N':'"), NULL, 10);
+    }
+    assert_int_equal(receives, 4 + 4 + 5); /* each time in hand is one */
+}
+
 /* The first thing that is wrong with a pipeline. */
 static const char *complaint(struct bench *b, const char *yaml)
 {
@@ -203,6 +262,7 @@ int main(void)
         STEPPED(a_message_that_fails_comes_back_until_the_queue_has_enough),
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(a_queue_may_come_go_and_come_again),
+        STEPPED(what_is_in_hand_at_the_end_is_shown_at_once),
         STEPPED(what_is_for_tables_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
