@@ -213,7 +213,7 @@ static void write_of_stream(struct weir_buf *out, const struct weir_mapping_view
     write_limit(out, "MaximumRecordAgeInSeconds", mapping->max_age_s, 0);
     weir_out_bool(out, "BisectBatchOnFunctionError", mapping->bisect);
     write_limit(out, "MaximumRetryAttempts", mapping->retries, UINT64_MAX);
-    weir_out_number(out, "TumblingWindowInSeconds", 0);
+    weir_out_number(out, "TumblingWindowInSeconds", mapping->tumbling_s);
     write_result(out, view);
     weir_out_text(out, "StateTransitionReason", WEIR_STR("User action"));
 }
@@ -406,11 +406,6 @@ static enum weir_rc check_refused(const struct request *request, struct weir_err
                 "queues",
                 WEIR_STR_ARG(name));
     }
-    if (request->tumbling.set && request->tumbling.value != 0) {
-        return weir_fail(err, WEIR_E_INVALID,
-                "TumblingWindowInSeconds is not supported by weir: windows are the steps of a "
-                "pipeline in weir.yaml");
-    }
     return WEIR_OK;
 }
 
@@ -492,6 +487,12 @@ static enum weir_rc read_numbers(
     set(&mapping->batch, &request->batch);
     set(&mapping->window_s, &request->window);
     set(&mapping->factor, &request->factor);
+    set(&mapping->tumbling_s, &request->tumbling);
+    if (mapping->tumbling_s > 0 && mapping->factor > 1) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "TumblingWindowInSeconds needs a ParallelizationFactor of 1: a window is the whole "
+                "shard's");
+    }
     set(&mapping->retries, &request->retries); /* -1 is the largest number: no limit */
     if (request->max_age.set && request->max_age.value >= 0 && request->max_age.value < 60) {
         return weir_fail(err, WEIR_E_INVALID,

@@ -103,6 +103,14 @@ void weir_time_format(struct weir_time time, char text[static WEIR_TIME_TEXT])
             (unsigned)tm.tm_sec % 100u, (unsigned)ms % 1000u);
 }
 
+void weir_time_format_short(struct weir_time time, char text[static WEIR_TIME_TEXT])
+{
+    weir_time_format(time, text);
+    if (time.ms % 1000 == 0) {
+        memcpy(text + strlen(text) - strlen(".000Z"), "Z", 2);
+    }
+}
+
 /* Reads digits of a time one part after the other; failed once anything does not fit. */
 struct time_reader {
     struct weir_str text;

@@ -74,6 +74,9 @@ enum { WEIR_TIME_TEXT = 32 };
 /* Write a time as 2025-11-25T15:53:08.123Z (years 0000 to 9999). Zero-terminated. */
 void weir_time_format(struct weir_time time, char text[static WEIR_TIME_TEXT]);
 
+/* The same, without a fraction where there is none: 2025-11-25T15:53:08Z. */
+void weir_time_format_short(struct weir_time time, char text[static WEIR_TIME_TEXT]);
+
 /*
  * Read a time as ISO 8601 has it: 2025-11-25T15:53:08.123Z. Seconds and fractions may be missing,
  * the zone may be +01:00, and a date alone is its midnight in UTC. False: it is none.

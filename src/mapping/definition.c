@@ -42,6 +42,7 @@ struct weir_str weir_mapping_encode(
     put_u64(b, "window", mapping->window_s);
     put_u64(b, "concurrency", mapping->concurrency);
     put_u64(b, "factor", mapping->factor);
+    put_u64(b, "tumbling", mapping->tumbling_s);
     put_u64(b, "retries", mapping->retries);
     put_u64(b, "max_age", mapping->max_age_s);
     put_bool(b, "bisect", mapping->bisect);
@@ -90,6 +91,7 @@ enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *re
         .window_s = get_u64(item, "window"),
         .concurrency = get_u64(item, "concurrency"),
         .factor = get_u64(item, "factor"),
+        .tumbling_s = get_u64(item, "tumbling"),
         .retries = get_u64(item, "retries"),
         .max_age_s = get_u64(item, "max_age"),
         .bisect = get_bool(item, "bisect"),
@@ -274,8 +276,8 @@ static enum weir_rc write_yaml(const struct weir_mapping *mapping, struct weir_a
     write_failure(mapping, out);
     weir_buf_z(out, ", steps: [ { invoke: { function: ");
     weir_json_write_string(out, mapping->function);
-    weir_buf_printf(
-            out, ", report_failures: %s } } ] }", mapping->report_failures ? "true" : "false");
+    weir_buf_printf(out, ", report_failures: %s", mapping->report_failures ? "true" : "false");
+    weir_buf_printf(out, ", window: %llus } } ] }", (unsigned long long)mapping->tumbling_s);
     return rc == WEIR_OK ? weir_buf_check(out, "the mapping", err) : rc;
 }
 

@@ -49,11 +49,12 @@ struct weir_mapping {
     /* Of a queue. */
     uint64_t concurrency; /* batches in flight; 0: as many as the function may run at once */
     /* Of a stream. */
-    uint64_t factor;    /* batches in flight of a shard */
-    uint64_t retries;   /* after the first attempt; UINT64_MAX: until it succeeds */
-    uint64_t max_age_s; /* 0: records do not become too old */
-    bool bisect;        /* a batch that failed is halved at once */
-    bool latest;        /* a new mapping begins with what comes from now on */
+    uint64_t factor;     /* batches in flight of a shard */
+    uint64_t tumbling_s; /* length of the windows that the function keeps a state in; 0: none */
+    uint64_t retries;    /* after the first attempt; UINT64_MAX: until it succeeds */
+    uint64_t max_age_s;  /* 0: records do not become too old */
+    bool bisect;         /* a batch that failed is halved at once */
+    bool latest;         /* a new mapping begins with what comes from now on */
 };
 
 /* Whether its source is a queue. */

@@ -162,16 +162,13 @@ struct deferred {
     bool stale; /* entries may have changed since the last look */
     bool full;  /* closed bursts wait for room in the lanes */
     bool looking;
-    bool marking;          /* the transaction under way marks the end of the log */
     struct weir_time next; /* the earliest `d` entry; 0: there is none */
     /* Nothing is to be done for entries before these times: they are not stepped over again. */
     struct weir_time due_from;
     struct weir_time closed_from;
     struct weir_time closing_from; /* of the transaction under way, the earliest that it closes */
     struct burst_end_op *closing;  /* its operations */
-    struct weir_time settled;      /* all that was committed before this time .. */
-    struct weir_pos settled_end;   /* .. stands before this position */
-    struct weir_txn *txn;          /* the one under way; NULL: none */
+    struct weir_txn *txn;          /* that closes bursts, under way; NULL: none */
     struct weir_post done_post;    /* brings its outcome to the loop */
     struct weir_loop_timer timer;  /* for the next due time */
     struct weir_origin origin;     /* of the records it gives to lanes */

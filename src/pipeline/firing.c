@@ -1,10 +1,9 @@
 /*
  * When deferred runs go on. A burst may be closed once every lane has processed all that was
- * committed up to its due time. Commits that are under way when the time comes count too, so a
- * transaction without changes marks the end of the log first: what is committed after it
- * has a later time.
+ * committed up to its due time. Commits that are under way when the time comes count too, so the
+ * pipeline's mark is moved past it first.
  *
- *     due -> mark the log's end -> lanes have passed the due time -> close -> given to a lane
+ *     due -> move the mark -> lanes have passed the due time -> close -> given to a lane
  */
 #include <stdio.h>
 #include <string.h>
@@ -57,12 +56,12 @@ static void passed_by_list(const struct queued_list *list, struct weir_time *pas
 static struct weir_time time_passed(const struct deferred *deferred)
 {
     const struct pipeline *pipeline = deferred->pipeline;
-    struct weir_time passed = { deferred->settled.ms - 1 };
+    struct weir_time passed = { pipeline->mark.time.ms - 1 };
     for (size_t s = 0; s < pipeline->source_count; s++) {
         const struct source *source = &pipeline->sources[s];
         for (size_t i = 0; i < source->shard_count && !source->leaving; i++) {
             const struct shard *shard = &source->shards[i];
-            bool behind = weir_log_reader_pos(shard->reader).seq < deferred->settled_end.seq;
+            bool behind = weir_log_reader_pos(shard->reader).seq < pipeline->mark.end.seq;
             if (behind && shard->read_time.ms <= passed.ms) {
                 passed.ms = shard->read_time.ms - 1; /* more may come of the same time */
             }
@@ -92,13 +91,6 @@ static void submit(struct deferred *deferred, struct weir_txn *txn)
     weir_store_submit(deferred->pipeline->all->store, txn);
 }
 
-/* All that was committed before its time stands before the log's end that is found after it. */
-static void mark_end(struct deferred *deferred)
-{
-    deferred->marking = true;
-    submit(deferred, weir_txn_create());
-}
-
 /* The next look begins no later than here. */
 static void look_from(struct weir_time *from, struct weir_time time)
 {
@@ -125,10 +117,7 @@ static void outcome_posted(struct weir_post *post)
     struct pipeline *pipeline = deferred->pipeline;
     struct weir_txn *txn = WEIR_TAKE(deferred->txn);
     enum weir_rc rc = txn->rc;
-    if (rc == WEIR_OK && deferred->marking) {
-        deferred->settled = txn->time;
-        deferred->settled_end = weir_log_end(weir_store_log(pipeline->all->store));
-    } else if (rc == WEIR_OK) {
+    if (rc == WEIR_OK) {
         weir_crash_point("deferred.closed");
         note_closed(deferred);
     } else if (!is_over(deferred)) {
@@ -136,7 +125,6 @@ static void outcome_posted(struct weir_post *post)
                 "reason", txn->err.msg, NULL);
         weir_deferred_note_all(deferred);
     }
-    deferred->marking = false;
     weir_txn_destroy(txn);
     if (is_over(deferred)) {
         weir_pipeline_check_left(pipeline);
@@ -294,11 +282,11 @@ static enum weir_rc look_at_due(struct deferred *deferred, struct weir_err *err)
         wait_for_next(deferred, now);
         return WEIR_OK;
     }
-    if (deferred->settled.ms <= deferred->next.ms) {
+    if (deferred->pipeline->mark.time.ms <= deferred->next.ms) {
         if (deferred->next.ms == now) { /* a commit of this very millisecond would not do */
             weir_loop_timer_start(&deferred->timer, 1);
         } else {
-            mark_end(deferred);
+            weir_mark_move(&deferred->pipeline->mark);
         }
         return WEIR_OK;
     }

@@ -80,6 +80,9 @@ void weir_lane_fini(struct weir_lane *lane)
     weir_batch_end(&lane->batch);
     weir_queued_clear(&lane->waiting);
     weir_queued_clear(&lane->taken);
+    if (lane->closing != NULL) {
+        weir_queued_destroy(WEIR_TAKE(lane->closing), false);
+    }
     weir_arena_fini(&lane->arena);
     for (size_t i = 0; i < WEIR_STEPS_WHOLE_MAX; i++) {
         weir_arena_fini(&lane->answers[i].arena);
@@ -113,7 +116,8 @@ static bool batch_is_due(struct weir_lane *lane)
     /* What the window is for has been waited for already when it does not come from the stream. */
     if (model->window_ms == 0 || lane->waiting.count >= model->batch ||
             lane->waiting.bytes >= WEIR_BATCH_MAX_BYTES ||
-            (lane->waiting.first->origin != NULL && !lane->shard->source->of_queue)) {
+            (lane->waiting.first->origin != NULL && !lane->shard->source->of_queue) ||
+            weir_window_has_passed(lane)) {
         return true;
     }
     const struct weir_clock *clock = weir_loop_clock(lane->pipeline->all->loop);
@@ -138,11 +142,15 @@ static void queue_lane(struct weir_lane *lane)
     weir_pipeline_schedule(pipeline);
 }
 
-/* A batch ends where records begin another way, and where that of before the last stop ended. */
+/*
+ * A batch ends where records begin another way, where that of before the last stop ended, and with
+ * its window.
+ */
 static bool belongs(const struct weir_lane *lane, const struct queued *queued)
 {
     return lane->taken.count == 0 || (queued->first_step == lane->taken.first->first_step &&
-                                             !weir_attempts_ends_before(lane, queued));
+                                             !weir_attempts_ends_before(lane, queued) &&
+                                             !weir_window_ends_before(lane, queued));
 }
 
 static void take_batch(struct weir_lane *lane)
@@ -182,7 +190,14 @@ void weir_lane_give(struct weir_lane *lane, struct queued *queued)
 
 void weir_lane_consider(struct weir_lane *lane)
 {
-    if (lane->phase != LANE_WAITING || !batch_is_due(lane)) {
+    if (lane->phase != LANE_WAITING) {
+        return;
+    }
+    if (!batch_is_due(lane)) {
+        if (!is_closing(lane) && weir_window_close(lane)) {
+            weir_loop_timer_stop(&lane->timer);
+            queue_lane(lane);
+        }
         return;
     }
     weir_loop_timer_stop(&lane->timer);

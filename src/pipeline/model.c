@@ -514,6 +514,45 @@ static void check_steps(struct weir_pipeline_model *model, const struct weir_con
     }
 }
 
+/* What stands behind a step that has windows gets their ends, too, which are of no item. */
+static void check_behind_windows(const struct weir_pipeline_model *model,
+        const struct weir_conf *steps, const struct weir_scope *scope)
+{
+    for (size_t i = model->tumbling_step + 1; i < model->step_count; i++) {
+        const struct weir_step_ops *ops = model->steps[i]->ops;
+        if (ops->view || ops->defers) {
+            weir_conf_error(scope->diagnostics, steps,
+                    "the step %s cannot stand behind one with a `window`: the end of a window is "
+                    "the record of no item",
+                    ops->name);
+        }
+    }
+}
+
+static void check_windows(struct weir_pipeline_model *model, const struct weir_conf *source,
+        const struct weir_conf *steps, const struct weir_scope *scope)
+{
+    for (size_t i = 0; i < model->step_count; i++) {
+        const struct weir_step *step = model->steps[i];
+        uint64_t ms = step->ops->window != NULL ? step->ops->window(step) : 0;
+        if (ms > 0 && model->tumbling_ms > 0) {
+            weir_conf_error(
+                    scope->diagnostics, steps, "only one step of a pipeline can have a `window`");
+        } else if (ms > 0) {
+            model->tumbling_ms = ms;
+            model->tumbling_step = i;
+        }
+    }
+    if (model->tumbling_ms == 0) {
+        return;
+    }
+    if (model->per_shard > 1) {
+        weir_conf_error(scope->diagnostics, weir_conf_get(source, "per_shard"),
+                "with a `window` each shard has one batch in flight: `per_shard` can only be 1");
+    }
+    check_behind_windows(model, steps, scope);
+}
+
 /* Whether it can be rebuilt; what only keeps views begins so when it is new. */
 static void check_views(
         struct weir_pipeline_model *model, const struct weir_conf *source, struct weir_scope *scope)
@@ -625,6 +664,11 @@ static void check_of_queue(const struct weir_pipeline_model *model, const struct
                     "the step %s is for records of tables, not for a queue's messages", ops->name);
         }
     }
+    if (model->tumbling_ms > 0) {
+        weir_conf_error(scope->diagnostics, steps,
+                "`window` is for records of tables, whose shards it divides, not for a queue's "
+                "messages");
+    }
 }
 
 /* Only one kind of source gives each name its value. */
@@ -680,6 +724,7 @@ struct weir_pipeline_model *weir_pipeline_model_create(const struct weir_conf *n
     if (options.steps != NULL) {
         check_steps(model, options.steps, kinds, scope);
     }
+    check_windows(model, options.source, options.steps, scope);
     check_views(model, options.source, scope);
     if (model->queue.n > 0) {
         check_of_queue(model, node, options.steps, scope);

@@ -114,6 +114,7 @@ void weir_lane_submit(struct weir_lane *lane)
     weir_position_put(lane->batch.txn, WEIR_SPACE_POSITION, lane, lane->committing);
     weir_job_committing(lane);
     weir_attempts_committing(lane);
+    weir_window_committing(lane);
     lane->phase = LANE_COMMITTING;
     lane->log_end = weir_log_end(weir_store_log(lane->pipeline->all->store));
     lane->batch.txn->done = transaction_done;
@@ -174,7 +175,9 @@ static void release(struct weir_lane *lane)
         weir_counter_add(pipeline->letters_written, failed);
     }
     weir_counter_add(pipeline->batches, 1);
-    weir_histogram_add(pipeline->batch_sizes, lane->done_count);
+    if (lane->closing == NULL) {
+        weir_histogram_add(pipeline->batch_sizes, lane->done_count);
+    }
 }
 
 void weir_lane_run_again(struct weir_lane *lane)
@@ -209,8 +212,12 @@ static void committed(struct weir_lane *lane)
         weir_deferred_note(pipeline->deferred, &added);
     }
     weir_attempts_committed(lane);
+    weir_window_committed(lane);
     release(lane);
     weir_lane_forget(lane);
+    if (lane->closing != NULL) {
+        weir_queued_destroy(WEIR_TAKE(lane->closing), true);
+    }
     if (cut && cut_err.code != WEIR_OK) { /* the first of the rest is at fault */
         lane->done_count = lane->taken.count;
         lane->cut = lane->taken.first;
@@ -222,9 +229,16 @@ static void committed(struct weir_lane *lane)
     }
 }
 
-/* Half as many records in a transaction; a single one whose changes are too large fails. */
+/*
+ * Half as many records in a transaction; a single one whose changes are too large fails, and the
+ * end of a window waits.
+ */
 static void shrink(struct weir_lane *lane, const struct weir_err *err)
 {
+    if (lane->closing != NULL) {
+        weir_lane_block(lane, err);
+        return;
+    }
     if (lane->done_count > 1) {
         lane->limit = lane->done_count / 2;
     } else {

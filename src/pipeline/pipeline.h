@@ -32,6 +32,9 @@
  * time, are records without images. A message is deleted by the transaction that it is processed
  * in; one that fails is left in the queue, which shows it again after its visibility time-out.
  *
+ * A step may divide the records of each shard into windows of time. Then a shard has one lane, and
+ * a window that is over is processed like a batch, which nothing passes; see window.c.
+ *
  * `now` in expressions is the commit time of the record, also when it is run again.
  * Everything here belongs to the loop's thread; weir_pipelines_* are called there.
  */
@@ -115,11 +118,13 @@ struct weir_pipeline_model {
     struct weir_str undelivered;  /* HTTP: the queue that gets what the server refuses */
     struct weir_step **steps;
     size_t step_count;
-    bool whole;          /* a step gets the records of a batch all at once */
-    bool has_view;       /* one of the steps keeps a view */
-    bool only_views;     /* ... and no other one acts: it can be rebuilt */
-    uint64_t generation; /* of the rule: a hash of filter and steps; never 0 */
-    size_t slot_count;   /* of events */
+    uint64_t tumbling_ms; /* length of the windows of a step; 0: none has windows */
+    size_t tumbling_step; /* that step */
+    bool whole;           /* a step gets the records of a batch all at once */
+    bool has_view;        /* one of the steps keeps a view */
+    bool only_views;      /* ... and no other one acts: it can be rebuilt */
+    uint64_t generation;  /* of the rule: a hash of filter and steps; never 0 */
+    size_t slot_count;    /* of events */
 };
 
 /*
@@ -167,8 +172,8 @@ WEIR_MUST_CHECK enum weir_rc weir_pipelines_remove(struct weir_pipelines *pipeli
         struct weir_str name, void (*removed)(void *arg), void *arg, struct weir_err *err);
 
 /*
- * Add to a transaction that what is stored of a pipeline goes: positions, attempts, gaps, jobs. It
- * must not be in the set. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ * Add to a transaction that what is stored of a pipeline goes: positions, attempts, windows, gaps,
+ * jobs. It must not be in the set. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
  */
 WEIR_MUST_CHECK enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines,
         struct weir_str name, struct weir_txn *txn, struct weir_err *err);

@@ -151,6 +151,24 @@ void weir_batch_end(struct batch *batch);
 /* Turn what was touched into changes of the transaction. Errors: WEIR_E_INVALID. */
 WEIR_MUST_CHECK enum weir_rc weir_batch_prepare(struct batch *batch, struct weir_err *err);
 
+/* --- mark.c: up to when everything is known ------------------------------------------------ */
+
+/* All that was committed before `time` stands before `end`. One a pipeline. */
+struct mark {
+    struct pipeline *pipeline;
+    struct weir_time time;
+    struct weir_pos end;
+    struct weir_txn *txn;         /* that moves it, under way; NULL: none */
+    struct weir_post post;        /* brings its outcome to the loop */
+    struct weir_loop_timer timer; /* when it could not be made */
+};
+
+void weir_mark_init(struct mark *mark, struct pipeline *pipeline);
+/* End its timer; the loop may still bring the outcome of a transaction. */
+void weir_mark_stop(struct mark *mark);
+/* Move it to the present, unless that is under way; then the pipeline reads on. */
+void weir_mark_move(struct mark *mark);
+
 /* --- lanes ------------------------------------------------------------------------------- */
 
 enum lane_phase {
@@ -172,6 +190,7 @@ struct answer {
     struct weir_events out;
     const struct queued *cut; /* the first record that it did not do; NULL: all are done */
     struct weir_err cut_err;
+    struct weir_str window_state; /* as the lane's */
 };
 
 /* How the batch in hand has fared. */
@@ -188,6 +207,14 @@ struct attempts_stored {
     struct weir_pos last_suspect; /* 0: none */
     unsigned failed;
     struct weir_time due;
+};
+
+/* The window of a shard that was begun and is not closed; see window.c. */
+struct open_window {
+    struct weir_time start;
+    struct weir_time end; /* the first moment behind it; 0: none is open */
+    struct weir_pos last; /* of the record that came into it last */
+    bool early;           /* its state is too large: it is closed before its time */
 };
 
 struct weir_lane {
@@ -217,6 +244,12 @@ struct weir_lane {
     struct weir_err cut_err;
     struct batch batch;
     struct weir_arena arena; /* everything the run needs until its outcome */
+
+    struct open_window window;            /* as committed */
+    struct open_window window_committing; /* when the transaction at hand is true */
+    struct queued *closing;       /* stands for the end of `window`, which is in hand; NULL: no */
+    bool closing_begun;           /* it is with the steps, or through */
+    struct weir_str window_state; /* what a step answered for the batch; empty: nothing */
 
     struct attempts attempts;
     struct attempts_stored stored;
@@ -324,6 +357,8 @@ struct pipeline {
     struct gap *gaps;         /* that nobody has acknowledged */
     size_t untold;            /* of them; nothing is read meanwhile */
     bool short_of_room; /* the log has used half of its bound since this pipeline's position */
+    struct mark mark;
+    struct weir_loop_timer window_timer; /* for the next end of a window */
     struct deferred *deferred;
     struct claims *claims;
     struct quarantine *quarantine;
@@ -563,6 +598,23 @@ void weir_lane_wait(
 void weir_lane_finished(struct weir_lane *lane);
 /* Give back the lane's place and everything of the run; its records stay. */
 void weir_lane_give_up_place(struct weir_lane *lane);
+
+/* window.c: windows of time, of a pipeline that has them. Else these do nothing. */
+void weir_windows_init(struct pipeline *pipeline);
+void weir_windows_stop(struct pipeline *pipeline);
+/* Close what is over; see to it that what is over later will be. */
+void weir_windows_look(struct pipeline *pipeline);
+/* Read what is open in a lane's shard. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_window_load(struct weir_lane *lane, struct weir_err *err);
+/* Whether the batch that is being taken ends before a record: it is of another window. */
+bool weir_window_ends_before(const struct weir_lane *lane, const struct queued *queued);
+/* Whether the window of the first record that waits gets no more of them. */
+bool weir_window_has_passed(const struct weir_lane *lane);
+/* Whether the end of the open window comes before the lane's next record: it is in hand then. */
+bool weir_window_close(struct weir_lane *lane);
+/* A batch, or the end of a window, is through the steps: add what it means to the transaction. */
+void weir_window_committing(struct weir_lane *lane);
+void weir_window_committed(struct weir_lane *lane);
 
 /* run.c: the batch through the steps. */
 void weir_lane_run(struct weir_lane *lane);

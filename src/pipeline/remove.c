@@ -52,6 +52,8 @@ static void left_posted(struct weir_post *post)
         weir_source_detach(&pipeline->sources[i]);
     }
     weir_deferred_stop(pipeline->deferred);
+    weir_windows_stop(pipeline);
+    weir_mark_stop(&pipeline->mark);
     pipeline->removal_post.run = free_posted;
     weir_loop_post(all->loop, &pipeline->removal_post);
 }
@@ -68,8 +70,8 @@ void weir_pipeline_check_left(struct pipeline *pipeline)
 {
     if (!pipeline->leaving || pipeline->left || pipeline->all->stopping ||
             pipeline->in_flight > 0 || pipeline->pumping || pipeline->deferred->txn != NULL ||
-            pipeline->letters_leaving > 0 || weir_gaps_are_busy(pipeline) ||
-            weir_pipeline_is_receiving(pipeline)) {
+            pipeline->mark.txn != NULL || pipeline->letters_leaving > 0 ||
+            weir_gaps_are_busy(pipeline) || weir_pipeline_is_receiving(pipeline)) {
         return;
     }
     pipeline->left = true;
@@ -113,7 +115,7 @@ enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines, struct weir
         struct weir_txn *txn, struct weir_err *err)
 {
     static const uint32_t spaces[] = { WEIR_SPACE_POSITION, WEIR_SPACE_RETRY, WEIR_SPACE_GAP,
-        WEIR_SPACE_JOB, WEIR_SPACE_REPLAY };
+        WEIR_SPACE_JOB, WEIR_SPACE_REPLAY, WEIR_SPACE_WINDOW };
     struct weir_str prefix = weir_arena_printf(&txn->arena, "%.*s%c", WEIR_STR_ARG(name), '\0');
     enum weir_rc rc = WEIR_OK;
     for (size_t i = 0; rc == WEIR_OK && i < WEIR_COUNT(spaces); i++) {

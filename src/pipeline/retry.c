@@ -69,7 +69,7 @@ static void store_attempts(struct weir_lane *lane, uint64_t pause_ms)
 
 void weir_attempts_committing(struct weir_lane *lane)
 {
-    if (lane->attempts.stored) {
+    if (lane->attempts.stored && lane->closing == NULL) {
         struct weir_txn *txn = lane->batch.txn;
         weir_txn_delete(txn, WEIR_SPACE_RETRY, weir_lane_key(&txn->arena, lane));
     }
@@ -78,6 +78,9 @@ void weir_attempts_committing(struct weir_lane *lane)
 void weir_attempts_committed(struct weir_lane *lane)
 {
     struct attempts *attempts = &lane->attempts;
+    if (lane->closing != NULL) {
+        return;
+    }
     bool more = attempts->suspects > lane->done_count;
     *attempts = (struct attempts){ .suspects = more ? attempts->suspects - lane->done_count : 0 };
 }
@@ -202,6 +205,10 @@ void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *rea
     const struct weir_retry *retry = &lane->pipeline->model->retry;
     struct weir_err err = *reason; /* it may be part of what is forgotten */
     struct attempts *attempts = &lane->attempts;
+    if (lane->closing != NULL) { /* nothing may pass the end of a window, so it is not given up */
+        weir_lane_block(lane, &err);
+        return;
+    }
     bool known = lane->cut != NULL; /* the step says that the first record is at fault */
     bool alone = lane->done_count == 1 || (known && retry->bisect != WEIR_BISECT_NEVER);
     bool halve = !alone && retry->bisect != WEIR_BISECT_NEVER;

@@ -154,6 +154,8 @@ void weir_lane_rewind(struct weir_lane *lane)
     lane->resumed = false;
     lane->rerun = false;
     lane->cut = NULL;
+    lane->closing_begun = false;
+    lane->window_state = WEIR_STR("");
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -214,6 +216,7 @@ static void keep_answer(struct weir_lane *lane, const struct weir_step *step,
     answer->out = *out;
     answer->cut = lane->cut;
     answer->cut_err = lane->cut_err;
+    answer->window_state = lane->window_state;
 }
 
 /* The step's answer to these events, if it has given it before: a copy, to be thinned out. */
@@ -229,6 +232,7 @@ static bool recall(struct weir_lane *lane, const struct weir_step *step, struct 
     lane->cut = answer->cut;
     lane->cut_by = step;
     lane->cut_err = answer->cut_err;
+    lane->window_state = answer->window_state;
     return true;
 }
 
@@ -242,6 +246,11 @@ static struct weir_event first_event(struct weir_lane *lane, struct queued *queu
     const struct weir_record *record = &queued->record;
     if (queued->origin == &weir_origin_message) {
         event.slots[WEIR_SLOT_MESSAGE] = weir_queued_message(queued, &lane->arena);
+        return event;
+    }
+    if (queued == lane->closing) {
+        event.slots[WEIR_SLOT_KEYS] = weir_expr_item(record->keys);
+        event.slots[WEIR_SLOT_EVENT] = weir_expr_string(WEIR_STR("WINDOW"));
         return event;
     }
     if (record->new_image.n > 0) {
@@ -267,16 +276,35 @@ static void drop_failed(struct weir_events *events)
     events->count = n;
 }
 
-/* Whether another record may join the transaction. */
+/* Whether another record may join the transaction; the end of a window has one of its own. */
 static bool has_room(const struct weir_lane *lane)
 {
     size_t limit = weir_lane_limit(lane);
+    if (lane->closing != NULL) {
+        return !lane->closing_begun;
+    }
     return lane->next != NULL && (limit == 0 || lane->done_count < limit) &&
            (lane->batch.txn->bytes < TRANSACTION_BYTES || lane->pipeline->model->whole);
 }
 
+/* The end of a window, for the step that has windows and those behind it. */
+static void begin_closing(struct weir_lane *lane)
+{
+    lane->events = (struct weir_events){ 0 };
+    lane->step = lane->pipeline->model->tumbling_step;
+    lane->walking = true;
+    lane->closing_begun = true;
+    if (!weir_queued_is_out(lane->closing)) {
+        weir_events_add(lane, &lane->events, first_event(lane, lane->closing));
+    }
+}
+
 static enum weir_verdict begin_chunk(struct weir_lane *lane, struct weir_err *err)
 {
+    if (lane->closing != NULL) {
+        begin_closing(lane);
+        return WEIR_STEP_DONE;
+    }
     size_t most = lane->pipeline->model->whole ? SIZE_MAX : CHUNK;
     lane->events = (struct weir_events){ 0 };
     lane->step = lane->taken.first->first_step;
@@ -374,14 +402,46 @@ static void stop_run(struct weir_lane *lane, enum weir_verdict verdict, const st
     }
 }
 
+static void begin_run(struct weir_lane *lane)
+{
+    weir_batch_begin(&lane->batch);
+    if (!weir_window_close(lane)) {
+        weir_lane_check_ages(lane);
+    }
+}
+
+/* A step cannot process the end of a window: that blocks the shard, for nothing may pass it. */
+static bool closing_failed(const struct weir_lane *lane)
+{
+    return lane->closing != NULL && lane->closing->failed &&
+           !weir_queued_was_skipped(lane->closing);
+}
+
+/* All that is to join the transaction is through the steps. */
+static void end_run(struct weir_lane *lane)
+{
+    if (lane->cut != NULL && lane->done_count == 0) {
+        struct weir_err err = lane->cut_err;
+        weir_lane_attempt_failed(lane, &err);
+    } else if (closing_failed(lane)) {
+        struct weir_err err = lane->closing->err;
+        lane->closing->failed = false;
+        weir_lane_block(lane, &err);
+    } else if (weir_quarantine_mark(lane) || weir_intake_mark(lane) || lane->rerun) {
+        weir_lane_rewind(lane); /* without the records that failed, which are marked */
+        weir_loop_defer(lane->pipeline->all->loop, &lane->run_post);
+    } else {
+        weir_lane_submit(lane);
+    }
+}
+
 void weir_lane_run(struct weir_lane *lane)
 {
     struct weir_loop *loop = lane->pipeline->all->loop;
     const struct weir_clock *clock = weir_loop_clock(loop);
     uint64_t start = weir_clock_monotonic_ns(clock);
     if (lane->batch.txn == NULL) {
-        weir_batch_begin(&lane->batch);
-        weir_lane_check_ages(lane);
+        begin_run(lane);
     }
     while (lane->walking || has_room(lane)) {
         struct weir_err err = { 0 };
@@ -401,15 +461,7 @@ void weir_lane_run(struct weir_lane *lane)
             return;
         }
     }
-    if (lane->cut != NULL && lane->done_count == 0) {
-        struct weir_err err = lane->cut_err;
-        weir_lane_attempt_failed(lane, &err);
-    } else if (weir_quarantine_mark(lane) || weir_intake_mark(lane) || lane->rerun) {
-        weir_lane_rewind(lane); /* without the records that failed, which are marked */
-        weir_loop_defer(loop, &lane->run_post);
-    } else {
-        weir_lane_submit(lane);
-    }
+    end_run(lane);
 }
 
 /* --- steps that take their time -----------------------------------------------------------------

@@ -82,6 +82,7 @@ void weir_pipeline_read_on(struct pipeline *pipeline)
         pipeline->pumping = true;
         weir_loop_defer(pipeline->all->loop, &pipeline->pump_post);
     }
+    weir_windows_look(pipeline);
 }
 
 static void pump_posted(struct weir_post *post)
@@ -286,6 +287,8 @@ enum weir_rc weir_pipelines_add(
     pipeline->pump_post.run = pump_posted;
     weir_arena_init(&pipeline->filter_arena);
     make_metrics(pipeline, pipelines->metrics);
+    weir_mark_init(&pipeline->mark, pipeline);
+    weir_windows_init(pipeline);
     pipeline->deferred = weir_deferred_create(pipeline);
     weir_quarantine_create(pipeline);
     pipeline->claims = weir_claims_create();
@@ -350,6 +353,8 @@ void weir_pipelines_destroy(struct weir_pipelines *pipelines)
             weir_source_detach(&p->sources[i]);
         }
         weir_deferred_stop(p->deferred);
+        weir_windows_stop(p);
+        weir_mark_stop(&p->mark);
     }
     weir_letter_writer_destroy(pipelines->letter_writer);
     pipelines->free_post.run = free_posted;

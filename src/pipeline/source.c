@@ -196,6 +196,9 @@ void weir_source_init(struct source *source, struct pipeline *pipeline, struct w
 static size_t lanes_of_shard(const struct source *source)
 {
     size_t shards = source->shard_count * source->pipeline->source_count;
+    if (source->pipeline->model->tumbling_ms > 0) {
+        return 1; /* a window is the whole shard's */
+    }
     if (source->pipeline->model->per_shard > 0) {
         return source->pipeline->model->per_shard;
     }
@@ -244,6 +247,9 @@ enum weir_rc weir_source_make_lanes(struct shard *shard, struct weir_err *err)
                 least_slot(shard->skip, first, end - first));
         if (rc == WEIR_OK && !shard->source->of_queue) {
             rc = weir_attempts_load(&shard->lanes[i], err);
+        }
+        if (rc == WEIR_OK && !shard->source->of_queue) {
+            rc = weir_window_load(&shard->lanes[i], err);
         }
     }
     return rc;

@@ -319,6 +319,34 @@ struct weir_defer {
 void weir_lane_defer(struct weir_lane *lane, const struct weir_step *step, struct weir_event event,
         const struct weir_defer *how);
 
+/* A window of the time of a shard, as the step that has windows sees it. */
+struct weir_window {
+    struct weir_time start;
+    struct weir_time end;  /* the first moment behind it */
+    struct weir_str state; /* what was set last for it; empty: nothing yet. Until the batch ends */
+    bool closes;           /* it is over: the event at hand stands for its end, not for a record */
+    bool early;            /* before its time, because its state is too large */
+};
+
+enum { WEIR_WINDOW_STATE_MAX = 1 << 20 }; /* a larger one ends its window early */
+
+/*
+ * For a step that has windows: the one that the batch belongs to.
+ * Errors: WEIR_E_IO, WEIR_E_DAMAGED (answer BLOCKED).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_lane_window(
+        struct weir_lane *lane, struct weir_window *ret_window, struct weir_err *err);
+
+/*
+ * In run or resume before DONE: the window's state from now on, part of the step's answer. Not
+ * empty; until the batch ends. Without it the state stays as it was. The end of a window needs
+ * none.
+ */
+void weir_lane_set_window_state(struct weir_lane *lane, struct weir_str state);
+
+/* The id of the shard that the lane's records come from, as the table's stream names it. */
+void weir_lane_shard_id(const struct weir_lane *lane, char text[static WEIR_SHARD_ID_TEXT]);
+
 /* What an event that comes again stands for. */
 struct weir_deferred {
     struct weir_str key;
@@ -427,6 +455,14 @@ struct weir_step_ops {
 
     /* Optional. The table that the step writes to; valid after check. */
     struct weir_str (*target)(const struct weir_step *step);
+
+    /*
+     * Optional. The length in ms of the windows that the step wants the records of each shard
+     * divided into, for a step that is `whole`; 0: none. Valid after check. Its batches are of one
+     * window each. When one is over that it has set a state for, it gets, in place of a batch, one
+     * event that stands for the end: what fails then is tried again until it succeeds.
+     */
+    uint64_t (*window)(const struct weir_step *step);
 
     /* Optional. The function that the step invokes; valid after check. */
     struct weir_str (*function)(const struct weir_step *step);

@@ -46,14 +46,11 @@ enum weir_schedule_target_kind weir_schedule_target(struct weir_str arn, struct 
 
 /* --- payloads ---------------------------------------------------------------------------- */
 
-/* 2022-03-22T18:59:43Z; a fraction is shown where there is one. */
 static struct weir_str time_text(struct weir_arena *arena, struct weir_time time)
 {
     char text[WEIR_TIME_TEXT];
-    weir_time_format(time, text);
-    size_t seconds = strlen(text) - 5; /* without ".123Z" */
-    return time.ms % 1000 == 0 ? weir_arena_printf(arena, "%.*sZ", (int)seconds, text)
-                               : weir_arena_str(arena, weir_str_z(text));
+    weir_time_format_short(time, text);
+    return weir_arena_str(arena, weir_str_z(text));
 }
 
 /* The same firing has the same id, however often its transaction is made. */

@@ -4,6 +4,10 @@
  * is asked before the batch is committed, so what it answers can be put, sent and so on by the
  * steps that follow, in the same transaction. A function whose batch is not committed is asked
  * again: at least once, as with Lambda.
+ *
+ * With `window` the records of each shard are divided into windows of time, the function gets the
+ * window's state with each batch and answers the next one, and is told when a window is over: the
+ * tumbling windows of Lambda's event source mappings.
  */
 #include "base/mem.h"
 #include "step/kinds_int.h"
@@ -15,7 +19,8 @@ struct invoke_step {
     bool report_failures;
     struct weir_shape *payload; /* NULL: the records */
     bool has_result;
-    size_t result; /* slot of the answer */
+    size_t result;      /* slot of the answer */
+    uint64_t window_ms; /* 0: there are no windows */
     /* Only while it is checked. */
     const struct weir_conf *payload_node;
     struct weir_str result_name;
@@ -32,6 +37,11 @@ static const struct weir_option options[] = {
     { "report_failures", "false",
             "the answer names the records that failed: batchItemFailures, as Lambda has it",
             WEIR_OPTION_BOOL, offsetof(struct invoke_step, report_failures), 0, 0 },
+    { "window", "0s",
+            "how long a window of each shard is: the function keeps a state in it, and is told its "
+            "end",
+            WEIR_OPTION_DURATION, offsetof(struct invoke_step, window_ms), 0,
+            366ll * 24 * 3600 * 1000 },
     { 0 },
 };
 
@@ -56,6 +66,14 @@ static void check(struct weir_step *base, const struct weir_conf *node, struct w
                 "with `payload` each event is an invocation of its own: there are no records to "
                 "report");
     }
+    const struct weir_conf *window = weir_conf_get(node, "window");
+    if (step->payload != NULL && step->window_ms > 0) {
+        weir_conf_error(scope->diagnostics, window,
+                "with `payload` each event is an invocation of its own, not part of a window");
+    }
+    if (step->window_ms % 1000 != 0) {
+        weir_conf_error(scope->diagnostics, window, "a window lasts whole seconds");
+    }
     if (step->result_name.n > 0) {
         step->has_result = true;
         step->result =
@@ -72,12 +90,35 @@ struct work {
     size_t first; /* event that the invocation begins with */
     size_t after; /* and that it ends before */
     struct weir_events out;
+    struct weir_window window; /* of a step that has windows */
 };
 
-/* The records of the events, each once, as many as an event may hold. Returns the first left out.
+/* What stands behind the records of an event that is part of a window. */
+static struct weir_str window_members(
+        const struct work *work, const struct weir_record *record, struct weir_arena *arena)
+{
+    const struct weir_window *window = &work->window;
+    char start[WEIR_TIME_TEXT];
+    char end[WEIR_TIME_TEXT];
+    char shard[WEIR_SHARD_ID_TEXT];
+    weir_time_format_short(window->start, start);
+    weir_time_format_short(window->end, end);
+    weir_lane_shard_id(work->lane, shard);
+    struct weir_str state = window->state.n > 0 ? window->state : WEIR_STR("{}");
+    return weir_arena_printf(arena,
+            ",\"window\":{\"start\":\"%s\",\"end\":\"%s\"},\"state\":%.*s,\"shardId\":\"%s\","
+            "\"eventSourceARN\":\"%.*s\",\"isFinalInvokeForWindow\":%s,"
+            "\"isWindowTerminatedEarly\":%s",
+            start, end, WEIR_STR_ARG(state), shard, WEIR_STR_ARG(record->source->stream_arn),
+            window->closes ? "true" : "false", window->early ? "true" : "false");
+}
+
+/*
+ * The records of the events, each once, as many as an event may hold, and what goes behind them.
+ * Returns the first event left out.
  */
-static size_t write_records(
-        const struct weir_lane *lane, const struct weir_events *in, struct weir_buf *buf)
+static size_t write_records(const struct weir_lane *lane, const struct weir_events *in,
+        struct weir_str behind, struct weir_buf *buf)
 {
     size_t i = 0;
     weir_buf_z(buf, "{\"Records\":[");
@@ -88,13 +129,29 @@ static size_t write_records(
         size_t before = buf->n;
         weir_buf_z(buf, i > 0 ? "," : "");
         weir_lane_write_record(lane, in->all[i], buf);
-        if (i > 0 && buf->n + 2 > WEIR_FUNCTION_PAYLOAD_MAX) {
+        if (i > 0 && buf->n + behind.n + 2 > WEIR_FUNCTION_PAYLOAD_MAX) {
             buf->n = before;
             break;
         }
     }
-    weir_buf_z(buf, "]}");
+    weir_buf_byte(buf, ']');
+    weir_buf_str(buf, behind);
+    weir_buf_byte(buf, '}');
     return i;
+}
+
+/* The event of a batch, or of the end of a window. Returns the first event left out. */
+static size_t write_batch(const struct invoke_step *step, const struct work *work,
+        const struct weir_events *in, struct weir_buf *buf)
+{
+    static const struct weir_events none = { 0 };
+    struct weir_arena *arena = weir_lane_arena(work->lane);
+    if (step->window_ms == 0) {
+        return write_records(work->lane, in, WEIR_STR(""), buf);
+    }
+    struct weir_str behind = window_members(work, in->all[0].record, arena);
+    size_t end = write_records(work->lane, work->window.closes ? &none : in, behind, buf);
+    return work->window.closes ? in->count : end;
 }
 
 static enum weir_rc write_payload(const struct invoke_step *step, struct weir_lane *lane,
@@ -144,7 +201,7 @@ static bool ask(const struct invoke_step *step, struct work *work, const struct 
     bool any = work->first < in->count;
     work->after = work->first + 1;
     if (any && step->payload == NULL) {
-        work->after = write_records(lane, in, &buf);
+        work->after = write_batch(step, work, in, &buf);
     }
     if (any) {
         work->invocation = (struct weir_invocation){
@@ -171,6 +228,9 @@ static enum weir_verdict run(struct weir_step *base, struct weir_lane *lane,
     struct work *work = WEIR_ARENA_NEW(weir_lane_arena(lane), struct work);
     work->lane = lane;
     weir_lane_set_work(lane, base, work);
+    if (step->window_ms > 0 && weir_lane_window(lane, &work->window, err) != WEIR_OK) {
+        return WEIR_STEP_BLOCKED;
+    }
     return ask(step, work, in) ? WEIR_STEP_PENDING : WEIR_STEP_DONE;
 }
 
@@ -250,6 +310,46 @@ static enum weir_rc first_failed(struct weir_lane *lane, const struct weir_event
     return WEIR_OK;
 }
 
+/*
+ * The member `state` of an answer, as it stands there. Errors: WEIR_E_INVALID (there is none, as
+ * Lambda has it, or it is no object), WEIR_E_TOO_LARGE (no event could carry it).
+ */
+static enum weir_rc find_state(struct weir_str answer, struct weir_arena *arena,
+        struct weir_str *ret_state, struct weir_err *err)
+{
+    enum { ROOM = 1024 }; /* for the other members of an event */
+    struct weir_json json;
+    struct weir_str state = { 0 };
+    weir_json_init(&json, answer, arena, WEIR_JSON_MAX_DEPTH);
+    enum weir_json_token token = weir_json_next(&json);
+    if (token != WEIR_JSON_OBJECT) {
+        return weir_fail(
+                err, WEIR_E_INVALID, "the answer is no object with `state`, as a window needs it");
+    }
+    while ((token = weir_json_next(&json)) == WEIR_JSON_NAME) {
+        bool named = weir_str_eq(json.text, WEIR_STR("state"));
+        struct weir_str value;
+        enum weir_rc rc = weir_json_raw(&json, weir_json_next(&json), &value, err);
+        if (rc != WEIR_OK) {
+            return weir_fail_in(err, rc, "the answer: ");
+        }
+        state = named ? value : state;
+    }
+    if (token != WEIR_JSON_OBJECT_END || weir_json_next(&json) != WEIR_JSON_END) {
+        return weir_fail(err, WEIR_E_INVALID, "the answer: %s", json.err.msg);
+    }
+    if (state.n == 0 || state.p[0] != '{') {
+        return weir_fail(err, WEIR_E_INVALID,
+                state.n == 0 ? "the answer has no `state`, which a window needs"
+                             : "the `state` of the answer is no object");
+    }
+    if (state.n > WEIR_FUNCTION_PAYLOAD_MAX - ROOM) {
+        return weir_fail(err, WEIR_E_TOO_LARGE, "the `state` of the answer has %zu bytes", state.n);
+    }
+    *ret_state = state;
+    return WEIR_OK;
+}
+
 static enum weir_rc read_answer(const struct invoke_step *step, struct work *work,
         struct weir_expr_value *ret_answer, struct weir_err *err)
 {
@@ -273,19 +373,37 @@ static void add_event(const struct invoke_step *step, struct work *work, struct 
     weir_events_add(work->lane, &work->out, event);
 }
 
+/* Take in a good answer to the end of a window: only what is made of it goes on. */
+static void end_window(const struct invoke_step *step, struct work *work,
+        const struct weir_events *in, const struct weir_expr_value *answer)
+{
+    if (step->has_result) {
+        add_event(step, work, in->all[0], answer);
+    }
+}
+
 /* Take in a good answer. Errors: it is not what it should be. */
 static enum weir_rc take_answer(const struct invoke_step *step, struct work *work,
         const struct weir_events *in, struct weir_err *err)
 {
     struct weir_expr_value answer;
+    struct weir_str state = { 0 };
     size_t failed = in->count;
     enum weir_rc rc = read_answer(step, work, &answer, err);
+    if (rc == WEIR_OK && step->window_ms > 0) {
+        rc = find_state(work->invocation.response, weir_lane_arena(work->lane), &state, err);
+    }
     if (rc == WEIR_OK && step->report_failures) {
         rc = first_failed(work->lane, in, &answer, &failed, err);
     }
     if (rc != WEIR_OK) {
         return rc;
     }
+    if (work->window.closes) {
+        end_window(step, work, in, &answer);
+        return WEIR_OK;
+    }
+    weir_lane_set_window_state(work->lane, state);
     if (failed < in->count && weir_lane_is_of_queue(work->lane)) {
         fail_messages(step, work->lane, in, &answer);
         failed = in->count;
@@ -322,6 +440,9 @@ static enum weir_verdict judge(const struct invoke_step *step, struct work *work
     case WEIR_FUNCTION_BLOCKED:
         return WEIR_STEP_BLOCKED;
     case WEIR_FUNCTION_FINAL:
+        if (work->window.closes) {
+            break;
+        }
         for (size_t i = work->first; i < work->after; i++) {
             weir_lane_fail(work->lane, in->all[i], err);
         }
@@ -334,12 +455,23 @@ static enum weir_verdict judge(const struct invoke_step *step, struct work *work
     return WEIR_STEP_RETRY;
 }
 
+/* Say that it was the end of a window which failed. */
+static void blame_window(const struct weir_window *window, struct weir_err *err)
+{
+    char start[WEIR_TIME_TEXT];
+    weir_time_format_short(window->start, start);
+    weir_fail_in(err, err->code, "the end of the window of %s: ", start);
+}
+
 static enum weir_verdict resume(struct weir_step *base, struct weir_lane *lane,
         const struct weir_events *in, struct weir_events *out, struct weir_err *err)
 {
     const struct invoke_step *step = from_base(base);
     struct work *work = weir_lane_work(lane, base);
     enum weir_verdict verdict = judge(step, work, in, err);
+    if (verdict != WEIR_STEP_DONE && work->window.closes) {
+        blame_window(&work->window, err);
+    }
     if (verdict == WEIR_STEP_DONE && step->payload != NULL && ask(step, work, in)) {
         return WEIR_STEP_PENDING;
     }
@@ -354,6 +486,11 @@ static enum weir_verdict resume(struct weir_step *base, struct weir_lane *lane,
     }
     *out = work->out;
     return verdict;
+}
+
+static uint64_t window(const struct weir_step *base)
+{
+    return WEIR_CONTAINER(base, const struct invoke_step, base)->window_ms;
 }
 
 static struct weir_str function(const struct weir_step *base)
@@ -376,6 +513,7 @@ const struct weir_step_ops weir_step_invoke = {
     .run = run,
     .resume = resume,
     .cancel = cancel,
+    .window = window,
     .function = function,
     .fini = fini,
 };

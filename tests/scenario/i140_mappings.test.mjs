@@ -304,7 +304,6 @@ test('what Lambda refuses, and what weir does not do, is refused by name', { ski
     await refused({ FilterCriteria: { Filters: [{ Pattern: '{"dynamodb": ' }] } }, /^Invalid filter pattern definition/);
     await refused({ MaximumRecordAgeInSeconds: 30 }, /^MaximumRecordAgeInSeconds must be -1/);
     await refused({ BatchSize: 10_001 }, /BatchSize|batchSize/);
-    await refused({ TumblingWindowInSeconds: 60 }, /^TumblingWindowInSeconds/);
     await refused({ Topics: ['t'] }, /^Topics/);
     await refused({ ProvisionedPollerConfig: { MinimumPollers: 1 } }, /^ProvisionedPollerConfig/);
     await refused({ DestinationConfig: { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:t' } } },

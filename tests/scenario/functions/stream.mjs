@@ -54,6 +54,19 @@ export async function unsteady({ Records }) {
   return { batchItemFailures: failed.map((r) => ({ itemIdentifier: r.dynamodb.SequenceNumber })) };
 }
 
+// Adds up the numbers of a window's records; at its end it says so, once for whoever reads `totals`.
+export async function windows(event) {
+  note({ event });
+  if (existsSync(`${process.env.CALLS}.fail`)) {
+    throw new RangeError('not now');
+  }
+  const state = { sum: event.state.sum ?? 0 };
+  for (const { dynamodb } of event.Records) {
+    state.sum += Number(dynamodb.NewImage.n.N);
+  }
+  return { state, totals: event.isFinalInvokeForWindow ? [{ from: event.window.start, sum: state.sum }] : [] };
+}
+
 // Of a queue: says which messages failed.
 export async function messages(event) {
   note({ event });

@@ -461,6 +461,47 @@ static void wrong_pipelines(void **state)
             "'steps'? (known: source, filter, when, steps, retry, on_failure, quarantine)\n");
 }
 
+#define FUNCTION "functions: { f: { url: 'http://127.0.0.1:1/' } }\n"
+
+static void wrong_windows(void **state)
+{
+    (void)state;
+    assert_said(TWO_TABLES FUNCTION
+            "queues: { mail: {} }\n"
+            "pipelines:\n"
+            "  one:\n"
+            "    source: { table: orders, per_shard: 2 }\n"
+            "    steps:\n"
+            "      - invoke: { function: f, window: 1500ms }\n"
+            "      - project: { table: copies, items: [{ id: '${new.id}' }] }\n"
+            "  two:\n"
+            "    source: { table: orders }\n"
+            "    steps:\n"
+            "      - invoke: { function: f, window: 1m, payload: { id: '${new.id}' } }\n"
+            "      - invoke: { function: f, window: 2m }\n"
+            "      - debounce: { period: 1m }\n"
+            "  three:\n"
+            "    source: { queue: mail }\n"
+            "    steps: [invoke: { function: f, window: 1m }]\n",
+            "weir.yaml:6:41: error: with a `window` each shard has one batch in flight: "
+            "`per_shard` "
+            "can only be 1\n"
+            "weir.yaml:8:7: error: the step project cannot stand behind one with a `window`: the "
+            "end "
+            "of a window is the record of no item\n"
+            "weir.yaml:8:40: error: a window lasts whole seconds\n"
+            "weir.yaml:13:7: error: only one step of a pipeline can have a `window`\n"
+            "weir.yaml:13:7: error: the step debounce cannot stand behind one with a `window`: the "
+            "end "
+            "of a window is the record of no item\n"
+            "weir.yaml:13:40: error: with `payload` each event is an invocation of its own, not "
+            "part "
+            "of a window\n"
+            "weir.yaml:18:12: error: `window` is for records of tables, whose shards it divides, "
+            "not "
+            "for a queue's messages\n");
+}
+
 static void a_table_that_is_wrong_is_still_known(void **state)
 {
     (void)state;
@@ -925,6 +966,7 @@ int main(void)
         cmocka_unit_test(at_most_twenty_indexes),
         cmocka_unit_test(pipelines_find_the_tables_of_the_file),
         cmocka_unit_test(wrong_pipelines),
+        cmocka_unit_test(wrong_windows),
         cmocka_unit_test(a_table_that_is_wrong_is_still_known),
         cmocka_unit_test(fan_out_without_the_variable_in_the_key_is_warned_of),
         cmocka_unit_test(a_misspelt_target_is_pointed_out),

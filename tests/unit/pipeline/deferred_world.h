@@ -1,6 +1,7 @@
 /*
- * What the tests of deferred runs share: a whole engine on virtual time, whose data outlives it,
- * and a step `note` that writes down what reaches it, takes its time and fails when told to.
+ * What the tests of deferred runs and windows share: a whole engine on virtual time, whose data
+ * outlives it, and a step `note` that writes down what reaches it, takes its time and fails when
+ * told to.
  */
 #ifndef WEIR_TESTS_UNIT_DEFERRED_WORLD_H
 #define WEIR_TESTS_UNIT_DEFERRED_WORLD_H
@@ -157,6 +158,10 @@ static inline const struct weir_step_kinds *kinds_with_note(void)
 
 /* --- worlds --------------------------------------------------------------------------------- */
 
+/* Stands in for the functions of worlds that are started; NULL: they have none. */
+static struct weir_stand_in (*world_stand_in)(void *arg, const struct weir_function_model *model,
+        const struct weir_invocation *invocation);
+
 static inline void advance(struct world *world, uint64_t ms)
 {
     struct weir_err err;
@@ -180,6 +185,7 @@ static inline void world_start(struct world *world)
         .data = "data",
         .clock = &world->clock,
         .fs = world->fs,
+        .stand_in = world_stand_in,
     };
     must(weir_engine_create(&options, &world->engine, &err), &err);
     note_clock = &world->clock.base;
@@ -275,6 +281,28 @@ static inline void put_now(struct world *world, const char *table, const char *i
 {
     put(world, table, id, n);
     advance(world, 0);
+}
+
+static inline bool count_one(void *arg, struct weir_item item)
+{
+    (void)item;
+    (*(size_t *)arg)++;
+    return true;
+}
+
+static inline size_t count_items(struct world *world, const char *name)
+{
+    const struct weir_table *table = NULL;
+    struct weir_query_result result;
+    struct weir_err err;
+    size_t count = 0;
+    must(weir_tables_get(world->engine->tables, weir_str_z(name), &table, &err), &err);
+    struct weir_query query = { .table = table, .max_bytes = SIZE_MAX };
+    must(weir_table_query(
+                 world->engine->tables, &query, &world->arena, count_one, &count, &result, &err),
+            &err);
+    weir_table_unref(table);
+    return count;
 }
 
 static inline const char *noted(void)

@@ -193,8 +193,6 @@ static void a_run_that_fails_is_tried_again(void **state)
     world_destroy(world);
 }
 
-static size_t count_items(struct world *world, const char *name);
-
 static void a_run_that_is_given_up_is_a_letter(void **state)
 {
     (void)state;
@@ -208,28 +206,6 @@ static void a_run_that_is_given_up_is_a_letter(void **state)
     assert_string_equal(noted(), "10001: #1 1-1\n11001: #1 1-1\n12001: #1 1-1\n70001: #1 2-2\n");
     assert_int_equal(count_items(world, "letters"), 1);
     world_destroy(world);
-}
-
-static bool count_one(void *arg, struct weir_item item)
-{
-    (void)item;
-    (*(size_t *)arg)++;
-    return true;
-}
-
-static size_t count_items(struct world *world, const char *name)
-{
-    const struct weir_table *table = NULL;
-    struct weir_query_result result;
-    struct weir_err err;
-    size_t count = 0;
-    must(weir_tables_get(world->engine->tables, weir_str_z(name), &table, &err), &err);
-    struct weir_query query = { .table = table, .max_bytes = SIZE_MAX };
-    must(weir_table_query(
-                 world->engine->tables, &query, &world->arena, count_one, &count, &result, &err),
-            &err);
-    weir_table_unref(table);
-    return count;
 }
 
 /* --- what an operator sees and does -------------------------------------------------------- */
