@@ -104,6 +104,7 @@ enum weir_rc weir_queues_open(const struct weir_queues_options *options,
         struct weir_queues **ret_queues, struct weir_err *err)
 {
     struct weir_queues *queues = weir_alloc_zero(1, sizeof(*queues));
+    queues->delivered_end = &queues->delivered;
     queues->store = options->store;
     queues->host = options->host;
     queues->metrics = options->metrics;

@@ -31,6 +31,7 @@ struct weir_line_entry {
     uint64_t sequence;
     enum weir_entry_state state;
     bool received;
+    bool changed;                  /* by somebody else while it was claimed */
     struct weir_line_group *group; /* NULL in a standard queue */
     struct weir_line_entry *next;  /* in the group */
     struct weir_line_entry *previous;
@@ -254,7 +255,9 @@ enum weir_rc weir_line_look(struct weir_queue_line *line, uint64_t sequence, str
             weir_queue_number_key('m', sequence, text), &arena, &stored, err);
     if (rc == WEIR_OK && stored.pos.seq == 0) {
         drop(line, entry);
-    } else if (rc == WEIR_OK && entry->state != WEIR_ENTRY_CLAIMED) {
+    } else if (rc == WEIR_OK && entry->state == WEIR_ENTRY_CLAIMED) {
+        entry->changed = true;
+    } else if (rc == WEIR_OK) {
         rc = weir_queue_read_meta(stored.value, &meta, err);
         if (rc == WEIR_OK) {
             detach(line, entry);
@@ -323,6 +326,11 @@ void weir_line_hide(struct weir_queue_line *line, uint64_t sequence, struct weir
         entry->received = true;
         attach(line, entry, WEIR_ENTRY_HELD, visible);
     }
+    if (entry != NULL && entry->changed) {
+        entry->changed = false;
+        enum weir_rc rc = weir_line_look(line, sequence, NULL);
+        (void)rc; /* what cannot be read now is hidden for as long as the claim said */
+    }
 }
 
 enum weir_rc weir_line_release(
@@ -331,6 +339,7 @@ enum weir_rc weir_line_release(
     struct weir_line_entry *entry = find(line, sequence);
     struct weir_time none = { 0 };
     if (entry != NULL && entry->state == WEIR_ENTRY_CLAIMED) {
+        entry->changed = false;
         change(line, entry, WEIR_ENTRY_READY, none);
     }
     return weir_line_look(line, sequence, err);

@@ -34,6 +34,8 @@ struct weir_queue_line {
     size_t hidden;                   /* HELD or CLAIMED after having been received */
     size_t delayed;                  /* HELD before that */
 
+    bool cautious; /* what was delivered could not be hidden: that comes first for now */
+
     struct weir_receive *receives; /* in order of arrival */
     struct weir_receive **receives_end;
     uint64_t first_until_ns; /* no receive waits less long */
@@ -72,7 +74,10 @@ bool weir_line_has(const struct weir_queue_line *line);
 /* Claim up to max messages; returns how many. */
 size_t weir_line_claim(struct weir_queue_line *line, uint64_t *sequences, size_t max);
 
-/* What came of a claim: hidden until a time, or gone. */
+/*
+ * What came of a claim: hidden until a time, or gone. When somebody else has changed the message
+ * since, it is looked at again.
+ */
 void weir_line_hide(struct weir_queue_line *line, uint64_t sequence, struct weir_time visible);
 void weir_line_gone(struct weir_queue_line *line, uint64_t sequence);
 

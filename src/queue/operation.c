@@ -387,7 +387,7 @@ static enum weir_rc settle_now(
     if (settle->keep) {
         return hide_again(settle, view, &meta, err);
     }
-    bool old = meta.receives != settle->receives;
+    bool old = meta.receives > settle->receives; /* fewer: a kill has undone the receive */
     if (settle->queue->fifo && !settle->exact &&
             (old || meta.visible.ms <= weir_view_time(view).ms)) {
         return fail_receipt(settle, "The receipt handle has expired.", err);
@@ -461,6 +461,24 @@ static enum weir_rc move_dead(struct weir_claims *claims, struct weir_claim *cla
     return rc;
 }
 
+bool weir_queue_is_deliverable(
+        const struct weir_queue *queue, const struct weir_queue_meta *meta, struct weir_time now)
+{
+    bool dead = queue->dead_letters.n > 0 && meta->receives >= queue->max_receives;
+    bool old = meta->sent.ms + (int64_t)queue->retention_ms <= now.ms;
+    return meta->visible.ms <= now.ms && !dead && !old;
+}
+
+void weir_queue_mark_received(struct weir_queue_meta *meta, struct weir_time now, uint64_t hide_ms)
+{
+    meta->receives++;
+    meta->visible.ms = now.ms + (int64_t)hide_ms;
+    meta->last_received = now;
+    if (meta->first_received.ms == 0) {
+        meta->first_received = now;
+    }
+}
+
 static enum weir_rc claim_one(struct weir_claims *claims, struct weir_claim *claim,
         struct weir_view *view, struct weir_err *err)
 {
@@ -488,12 +506,7 @@ static enum weir_rc claim_one(struct weir_claims *claims, struct weir_claim *cla
         }
     }
     claim->outcome = WEIR_CLAIM_TAKEN;
-    meta->receives++;
-    meta->visible.ms = now + (int64_t)claims->hide_ms;
-    meta->last_received.ms = now;
-    if (meta->first_received.ms == 0) {
-        meta->first_received.ms = now;
-    }
+    weir_queue_mark_received(meta, weir_view_time(view), claims->hide_ms);
     write_meta(view, claims->space, claim->sequence, meta);
     return WEIR_OK;
 }
@@ -515,6 +528,48 @@ static enum weir_rc run_claim(struct weir_op *op, struct weir_view *view, struct
 void weir_queue_claim(struct weir_claims *claims, struct weir_txn *txn)
 {
     claims->op.run = run_claim;
+    weir_txn_op(txn, &claims->op);
+}
+
+/* Hide a message as it was delivered, unless it is not any more what it was then. */
+static enum weir_rc hide_delivered(struct weir_claims *claims, struct weir_claim *claim,
+        struct weir_view *view, struct weir_err *err)
+{
+    struct weir_queue_meta now;
+    bool there = false;
+    enum weir_rc rc = read_meta(view, claims->space, claim->sequence, &now, &there, err);
+    if (rc != WEIR_OK || !there) {
+        return rc;
+    }
+    bool same = now.nonce == claim->meta.nonce && now.receives + 1 == claim->meta.receives;
+    claim->outcome = same ? WEIR_CLAIM_TAKEN : WEIR_CLAIM_LATER;
+    if (same) {
+        write_meta(view, claims->space, claim->sequence, &claim->meta);
+    } else {
+        claim->meta.visible = now.visible;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_rc run_claim_delivered(
+        struct weir_op *op, struct weir_view *view, struct weir_err *err)
+{
+    struct weir_claims *claims = WEIR_CONTAINER(op, struct weir_claims, op);
+    enum weir_rc rc = WEIR_OK;
+    bool purged = weir_queue_space(claims->queue) != claims->space;
+    for (size_t i = 0; rc == WEIR_OK && i < claims->count; i++) {
+        claims->all[i].outcome = WEIR_CLAIM_GONE;
+        if (!purged) {
+            rc = hide_delivered(claims, &claims->all[i], view, err);
+        }
+    }
+    return rc;
+}
+
+void weir_queue_claim_delivered(struct weir_claims *claims, struct weir_txn *txn)
+{
+    claims->op.run = run_claim_delivered;
+    txn->patient = true;
     weir_txn_op(txn, &claims->op);
 }
 

@@ -321,8 +321,10 @@ struct weir_receive {
     bool has_wait;
     uint64_t wait_ms; /* with has_wait, instead of the queue's */
     /*
-     * Called once, never inside weir_queues_receive; may call anything. What was received is
-     * durably hidden by then.
+     * Called once, never inside weir_queues_receive; may call anything. What was received from a
+     * FIFO queue is durably hidden by then. From any other queue it is hidden, and that becomes
+     * durable with the next commit: when weir is killed before, the message shows again after
+     * the start, and this receive is not counted. Its receipt still deletes it.
      */
     void (*done)(struct weir_receive *receive);
     void *arg;
@@ -335,10 +337,10 @@ struct weir_receive {
     size_t count;
 
     /* private */
-    struct weir_txn *txn;
+    struct weir_arena arena; /* of the messages */
     struct weir_queue_line *line;
     struct weir_receive *next;
-    struct weir_receive **at;
+    struct weir_receive **at; /* while it waits */
     uint64_t until_ns;
 };
 

@@ -64,7 +64,11 @@ struct weir_queues {
 
     /* The module's thread. */
     struct weir_queue_line *lines;
-    struct weir_heap due; /* of lines, by when there is something to do */
+    struct weir_heap due;           /* of lines, by when there is something to do */
+    struct weir_receive *delivered; /* whose done is to be called, in order */
+    struct weir_receive **delivered_end;
+    size_t unwritten;     /* transactions that hide what was delivered */
+    uint64_t hurry_at_ms; /* when they are to be committed; 0: at no time */
     struct weir_random random;
     struct weir_clock_guard guard;
     size_t works; /* that are under way */
@@ -187,6 +191,16 @@ struct weir_claims {
 
 /* Add an operation that hides what was claimed, and says what came of each. */
 void weir_queue_claim(struct weir_claims *claims, struct weir_txn *txn);
+
+/* As weir_queue_claim, for messages that were delivered already: each is to be as its `meta`. */
+void weir_queue_claim_delivered(struct weir_claims *claims, struct weir_txn *txn);
+
+/* Whether a message can be delivered as it is: it shows, and is to go nowhere else. */
+bool weir_queue_is_deliverable(
+        const struct weir_queue *queue, const struct weir_queue_meta *meta, struct weir_time now);
+
+/* What a receive makes of a message's meta. */
+void weir_queue_mark_received(struct weir_queue_meta *meta, struct weir_time now, uint64_t hide_ms);
 
 /* What may be too old. */
 struct weir_sweep {

@@ -9,7 +9,10 @@
 #include "base/mem.h"
 #include "queue/line_int.h"
 
-enum { HIDDEN_MAX = 120 * 1000 }; /* messages that may be hidden at once, as on AWS */
+enum {
+    HIDDEN_MAX = 120 * 1000, /* messages that may be hidden at once, as on AWS */
+    HURRY_MS = 10,           /* what was delivered is durably hidden after so long */
+};
 
 static const uint64_t ns_per_ms = 1000 * 1000;
 
@@ -86,11 +89,10 @@ static void ask_to_be_woken(struct weir_queues *queues)
 {
     const struct weir_heap_node *node = weir_heap_first(&queues->due);
     uint64_t now_ms = now_ns(queues) / ns_per_ms;
-    uint64_t after_ms = 0;
-    if (node != NULL && node->key > (int64_t)now_ms) {
-        after_ms = (uint64_t)node->key - now_ms;
-    }
-    queues->host.wake_at(queues->host.arg, after_ms, node == NULL);
+    uint64_t at_ms = node != NULL ? (uint64_t)node->key : UINT64_MAX;
+    at_ms = queues->hurry_at_ms != 0 && queues->hurry_at_ms < at_ms ? queues->hurry_at_ms : at_ms;
+    queues->host.wake_at(
+            queues->host.arg, at_ms > now_ms ? at_ms - now_ms : 0, at_ms == UINT64_MAX);
 }
 
 /* --- who waits ----------------------------------------------------------------------------------
@@ -169,18 +171,23 @@ static void end_waits(struct weir_queue_line *line)
 /* --- receiving
  * -------------------------------------------------------------------------------------- */
 
-/* A receive whose transaction is under way. In the transaction's arena. */
+/*
+ * A transaction that hides messages, in its own arena. Those of a FIFO queue are delivered when it
+ * is committed: while one is away no other of its group may be. Others are delivered at once: a
+ * kill before the commit shows them again, which is no more than at least once.
+ */
 struct receiving {
     struct weir_queue_work work;
     struct weir_claims claims;
-    struct weir_receive *receive;
+    struct weir_receive *receive; /* NULL: it was delivered */
     struct weir_queue_line *line;
 };
 
-static enum weir_rc take_message(struct receiving *receiving, const struct weir_claim *claim,
-        struct weir_arena *arena, struct weir_err *err)
+static enum weir_rc add_message(
+        struct weir_receive *receive, const struct weir_claim *claim, struct weir_err *err)
 {
     struct weir_message message;
+    struct weir_arena *arena = &receive->arena;
     const struct weir_queue_meta *meta = &claim->meta;
     enum weir_rc rc = weir_queue_read_message(claim->stored, arena, &message, err);
     if (rc != WEIR_OK) {
@@ -192,12 +199,12 @@ static enum weir_rc take_message(struct receiving *receiving, const struct weir_
         .receives = meta->receives,
     };
     message.sequence = claim->sequence;
-    message.group = meta->group;
+    message.group = weir_arena_str(arena, meta->group);
     message.sent = meta->sent;
     message.first_received = meta->first_received;
     message.receives = meta->receives;
     message.receipt = weir_queue_write_receipt(arena, &receipt);
-    receiving->receive->messages[receiving->receive->count++] = message;
+    receive->messages[receive->count++] = message;
     return WEIR_OK;
 }
 
@@ -232,8 +239,8 @@ static enum weir_rc settle_claims(struct receiving *receiving, struct weir_err *
         } else if (same) {
             weir_line_hide(line, claim->sequence, claim->meta.visible);
         }
-        if (rc == WEIR_OK && claim->outcome == WEIR_CLAIM_TAKEN) {
-            rc = take_message(receiving, claim, &txn->arena, err);
+        if (rc == WEIR_OK && claim->outcome == WEIR_CLAIM_TAKEN && receiving->receive != NULL) {
+            rc = add_message(receiving->receive, claim, err);
         }
     }
     return rc;
@@ -244,21 +251,110 @@ static void received(struct weir_queue_work *work)
     struct receiving *receiving = WEIR_CONTAINER(work, struct receiving, work);
     struct weir_queue_line *line = receiving->line;
     struct weir_receive *receive = receiving->receive;
-    struct weir_txn *txn = work->txn;
     enum weir_rc rc = settle_claims(receiving, &receive->err);
+    line->cautious = line->cautious && rc != WEIR_OK;
     weir_line_soon(line);
+    weir_queue_unref(receiving->claims.queue);
+    weir_txn_destroy(work->txn);
     if (rc == WEIR_OK && receive->count == 0 && line->space != 0 && !line->queues->stopped &&
             receive->until_ns > now_ns(line->queues)) {
-        weir_queue_unref(receiving->claims.queue);
-        weir_txn_destroy(txn);
+        weir_arena_fini(&receive->arena);
         link_first(line, receive);
         note_until(line, receive);
         return;
     }
     weir_crash_point("queue.received");
-    weir_queue_unref(receiving->claims.queue);
-    receive->txn = txn; /* the messages live in there */
     answer(receive, rc);
+}
+
+/* What was delivered is durably hidden, or could not be: then that comes first again. */
+static void hidden(struct weir_queue_work *work)
+{
+    struct receiving *receiving = WEIR_CONTAINER(work, struct receiving, work);
+    struct weir_queue_line *line = receiving->line;
+    struct weir_err err;
+    line->cautious = settle_claims(receiving, &err) != WEIR_OK;
+    line->queues->unwritten--;
+    line->queues->hurry_at_ms = line->queues->unwritten > 0 ? line->queues->hurry_at_ms : 0;
+    weir_line_soon(line);
+    weir_queue_unref(receiving->claims.queue);
+    weir_txn_destroy(work->txn);
+}
+
+/* Call the receives that have messages. */
+static void run_delivered(struct weir_queues *queues)
+{
+    struct weir_receive *first = queues->delivered;
+    queues->delivered = NULL;
+    queues->delivered_end = &queues->delivered;
+    while (first != NULL) {
+        struct weir_receive *next = first->next;
+        weir_crash_point("queue.delivered");
+        answer(first, first->rc);
+        first = next;
+    }
+}
+
+/* Deliver what was claimed, and hide it with the next commit. */
+static void deliver(struct receiving *receiving, struct weir_time now)
+{
+    struct weir_receive *receive = WEIR_TAKE(receiving->receive);
+    struct weir_queues *queues = receiving->line->queues;
+    struct weir_claims *claims = &receiving->claims;
+    struct weir_txn *txn = receiving->work.txn;
+    receive->rc = WEIR_OK;
+    for (size_t i = 0; i < claims->count; i++) {
+        struct weir_claim *claim = &claims->all[i];
+        weir_queue_mark_received(&claim->meta, now, claims->hide_ms);
+        if (receive->rc == WEIR_OK) {
+            receive->rc = add_message(receive, claim, &receive->err);
+        }
+        claim->meta.group = weir_arena_str(&txn->arena, claim->meta.group);
+    }
+    receive->next = NULL;
+    *queues->delivered_end = receive;
+    queues->delivered_end = &receive->next;
+    receiving->work.finished = hidden;
+    queues->unwritten++;
+    if (queues->hurry_at_ms == 0) {
+        queues->hurry_at_ms = now_ns(queues) / ns_per_ms + HURRY_MS;
+    }
+    weir_queue_claim_delivered(claims, txn);
+    queues->host.changed(queues->host.arg);
+}
+
+/*
+ * Read what was claimed; ret_plain: all of it can be delivered at once. Errors: WEIR_E_IO,
+ * WEIR_E_DAMAGED.
+ */
+static enum weir_rc read_claims(const struct weir_queue_line *line, struct weir_claims *claims,
+        struct weir_arena *arena, struct weir_time now, bool *ret_plain, struct weir_err *err)
+{
+    struct weir_store *store = line->queues->store;
+    /* What is not to be hidden at all shows again with the commit. */
+    bool plain = !line->queue->fifo && !line->cautious && claims->hide_ms > 0;
+    for (size_t i = 0; i < claims->count; i++) {
+        char text[WEIR_QUEUE_KEY];
+        struct weir_entry entry;
+        struct weir_claim *claim = &claims->all[i];
+        struct weir_str key = weir_queue_number_key('b', claim->sequence, text);
+        enum weir_rc rc = weir_store_get(store, line->space, key, arena, &entry, err);
+        claim->stored = entry.value;
+        if (rc == WEIR_OK && plain) {
+            key = weir_queue_number_key('m', claim->sequence, text);
+            rc = weir_store_get(store, line->space, key, arena, &entry, err);
+            plain = rc == WEIR_OK && entry.pos.seq != 0;
+        }
+        if (rc == WEIR_OK && plain) {
+            rc = weir_queue_read_meta(entry.value, &claim->meta, err);
+            plain = rc == WEIR_OK && weir_queue_is_deliverable(line->queue, &claim->meta, now);
+        }
+        if (rc != WEIR_OK) {
+            return rc;
+        }
+    }
+    *ret_plain = plain;
+    return WEIR_OK;
 }
 
 /* Hide messages for the receive at the front. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
@@ -268,25 +364,21 @@ static enum weir_rc begin_receiving(struct weir_queue_line *line, struct weir_er
     struct weir_txn *txn = weir_txn_create();
     struct receiving *receiving = WEIR_ARENA_NEW(&txn->arena, struct receiving);
     struct weir_claims *claims = &receiving->claims;
+    struct weir_time now = now_wall(line->queues);
     uint64_t sequences[WEIR_QUEUE_BATCH_MAX];
-    enum weir_rc rc = WEIR_OK;
+    bool plain = false;
     claims->queues = line->queues;
     claims->queue = line->queue;
     claims->space = line->space;
     claims->hide_ms = receive->has_hide ? receive->hide_ms : line->queue->visibility_ms;
     claims->count = weir_line_claim(line, sequences, receive->max);
     for (size_t i = 0; i < claims->count; i++) {
-        char text[WEIR_QUEUE_KEY];
-        struct weir_entry entry = { 0 };
         claims->all[i].sequence = sequences[i];
-        if (rc == WEIR_OK) {
-            rc = weir_store_get(line->queues->store, line->space,
-                    weir_queue_number_key('b', sequences[i], text), &txn->arena, &entry, err);
-        }
-        claims->all[i].stored = entry.value;
     }
+    enum weir_rc rc = read_claims(line, claims, &receive->arena, now, &plain, err);
     if (rc != WEIR_OK) {
         release_claims(line, claims);
+        weir_arena_fini(&receive->arena);
         weir_txn_destroy(txn);
         return rc;
     }
@@ -295,8 +387,12 @@ static enum weir_rc begin_receiving(struct weir_queue_line *line, struct weir_er
     receiving->line = line;
     receiving->receive = receive;
     receiving->work.txn = txn;
-    receiving->work.finished = received;
-    weir_queue_claim(claims, txn);
+    if (plain) {
+        deliver(receiving, now);
+    } else {
+        receiving->work.finished = received;
+        weir_queue_claim(claims, txn);
+    }
     weir_queues_submit(line->queues, &receiving->work);
     return WEIR_OK;
 }
@@ -603,7 +699,12 @@ enum weir_rc weir_queues_run(struct weir_queues *queues, struct weir_err *err)
     follow_catalogue(queues);
     enum weir_rc rc = follow_commits(queues, err);
     run_finished(queues);
+    run_delivered(queues);
     int64_t now_ms = (int64_t)(now_ns(queues) / ns_per_ms);
+    if (queues->hurry_at_ms != 0 && (int64_t)queues->hurry_at_ms <= now_ms) {
+        queues->hurry_at_ms = 0;
+        weir_store_hurry(queues->store);
+    }
     struct weir_heap_node *node = NULL;
     /* A line that asks for more at once has it after the others: at most one turn each. */
     for (size_t turns = queues->due.count; rc == WEIR_OK && turns > 0; turns--) {
@@ -625,7 +726,7 @@ void weir_queues_receive(
         struct weir_queues *queues, const struct weir_queue *queue, struct weir_receive *receive)
 {
     receive->count = 0;
-    receive->txn = NULL;
+    weir_arena_init(&receive->arena);
     follow_catalogue(queues);
     struct weir_queue_line *line = weir_queue_box(queue)->life->line;
     if (line == NULL) {
@@ -660,7 +761,7 @@ bool weir_queues_cancel(struct weir_queues *queues, struct weir_receive *receive
 
 void weir_receive_fini(struct weir_receive *receive)
 {
-    weir_txn_destroy(WEIR_TAKE(receive->txn));
+    weir_arena_fini(&receive->arena);
 }
 
 void weir_queues_stop(struct weir_queues *queues)
@@ -678,6 +779,7 @@ void weir_queues_stop(struct weir_queues *queues)
 void weir_queues_free_lines(struct weir_queues *queues)
 {
     run_finished(queues);
+    run_delivered(queues);
     while (queues->lines != NULL) {
         struct weir_queue_line *line = queues->lines;
         queues->lines = line->next;

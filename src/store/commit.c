@@ -32,6 +32,7 @@ struct weir_commit {
     struct weir_queue clients;
     struct weir_queue lanes;
     bool sleeping;
+    bool hurried; /* also what is patient is to be committed */
     bool stopping;
 
     /* The commit thread's own. */
@@ -427,6 +428,7 @@ static void queue_init(struct weir_queue *queue)
     queue->first = NULL;
     queue->last = &queue->first;
     queue->bytes = 0;
+    queue->impatient = 0;
 }
 
 static void queue_add(struct weir_queue *queue, struct weir_txn *txn)
@@ -435,6 +437,7 @@ static void queue_add(struct weir_queue *queue, struct weir_txn *txn)
     *queue->last = txn;
     queue->last = &txn->next;
     queue->bytes += txn->bytes + sizeof(*txn);
+    queue->impatient += txn->patient ? 0 : 1;
 }
 
 static struct weir_txn *queue_take(struct weir_queue *queue)
@@ -458,6 +461,7 @@ bool weir_commit_step(struct weir_commit *commit)
     weir_mutex_lock(&commit->mutex);
     struct weir_txn *clients = queue_take(&commit->clients);
     struct weir_txn *lanes = queue_take(&commit->lanes);
+    commit->hurried = false;
     weir_mutex_unlock(&commit->mutex);
     if (clients == NULL && lanes == NULL) {
         struct weir_err err;
@@ -472,14 +476,19 @@ bool weir_commit_step(struct weir_commit *commit)
     return true;
 }
 
+/* Whether a group is to be made of what was submitted. */
+static bool is_wanted(const struct weir_commit *commit)
+{
+    return commit->clients.impatient > 0 || commit->lanes.first != NULL || commit->hurried;
+}
+
 /* Sleep while there is nothing to do; a group that is not applied yet is looked at now and then.
  * False: there is nothing to do any more. */
 static bool await_work(struct weir_commit *commit)
 {
     weir_mutex_lock(&commit->mutex);
     bool again = false;
-    while (commit->clients.first == NULL && commit->lanes.first == NULL && !commit->stopping &&
-            !again) {
+    while (!is_wanted(commit) && !commit->stopping && !again) {
         commit->sleeping = true;
         if (commit->unapplied) {
             weir_condition_wait_for(&commit->ready, &commit->mutex, APPLY_AGAIN_MS);
@@ -512,9 +521,9 @@ void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn)
     if (!refused) {
         queue_add(txn->lane ? &commit->lanes : &commit->clients, txn);
     }
-    bool wake = commit->sleeping;
-    commit->sleeping = false; /* once is enough, and without the mutex, which it wants at once */
-    weir_mutex_unlock(&commit->mutex);
+    bool wake = commit->sleeping && is_wanted(commit);
+    commit->sleeping = commit->sleeping && !wake; /* once is enough, and without the mutex, which */
+    weir_mutex_unlock(&commit->mutex);            /* it wants at once */
     if (wake) {
         weir_condition_signal(&commit->ready);
     }
@@ -525,6 +534,14 @@ void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn)
                                : weir_fail(&err, WEIR_E_CLOSED, "weir is stopping");
         finish(txn, rc, &err, (struct weir_time){ 0 });
     }
+}
+
+void weir_commit_hurry(struct weir_commit *commit)
+{
+    weir_mutex_lock(&commit->mutex);
+    commit->hurried = commit->clients.first != NULL;
+    weir_condition_signal(&commit->ready);
+    weir_mutex_unlock(&commit->mutex);
 }
 
 static void make_metrics(struct weir_commit *commit, struct weir_metrics *metrics)

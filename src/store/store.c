@@ -204,6 +204,11 @@ void weir_store_submit(struct weir_store *store, struct weir_txn *txn)
     weir_commit_submit(store->commit, txn);
 }
 
+void weir_store_hurry(struct weir_store *store)
+{
+    weir_commit_hurry(store->commit);
+}
+
 bool weir_store_step(struct weir_store *store)
 {
     return weir_commit_step(store->commit);

@@ -181,8 +181,10 @@ struct weir_txn {
      */
     void (*done)(struct weir_txn *txn);
     void *arg;
-    bool lane;   /* a pipeline's: waits behind clients, and is not refused for queue length */
-    bool urgent; /* may use the room kept for a full disk: deletes, checkpoints */
+    bool lane;    /* a pipeline's: waits behind clients, and is not refused for queue length */
+    bool urgent;  /* may use the room kept for a full disk: deletes, checkpoints */
+    bool patient; /* a client's that nobody waits for: it keeps its place in the order, and is
+                     committed with the next one that is not patient, or by weir_store_hurry */
 
     /* The outcome, valid from done on. */
     enum weir_rc rc;
@@ -242,6 +244,9 @@ void weir_txn_op(struct weir_txn *txn, struct weir_op *op);
  * WEIR_E_UNKNOWN_OUTCOME, WEIR_E_CLOSED.
  */
 void weir_store_submit(struct weir_store *store, struct weir_txn *txn);
+
+/* Have patient transactions that were submitted before committed now. Any thread. */
+void weir_store_hurry(struct weir_store *store);
 
 /*
  * Of a stepped store: commit what was submitted so far, as one group where it fits, and call

@@ -99,6 +99,7 @@ struct weir_queue {
     struct weir_txn *first;
     struct weir_txn **last;
     size_t bytes;
+    size_t impatient; /* of them */
 };
 
 struct weir_commit;
@@ -125,6 +126,7 @@ struct weir_store {
 struct weir_commit *weir_commit_start(struct weir_store *store, struct weir_metrics *metrics);
 void weir_commit_stop(struct weir_commit *commit);
 void weir_commit_destroy(struct weir_commit *commit);
+void weir_commit_hurry(struct weir_commit *commit);
 void weir_commit_submit(struct weir_commit *commit, struct weir_txn *txn);
 /* Do what the thread does with what was submitted so far. False: nothing was. */
 bool weir_commit_step(struct weir_commit *commit);

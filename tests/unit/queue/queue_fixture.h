@@ -64,17 +64,34 @@ static inline void close_all(struct fixture *f)
     weir_store_close(WEIR_TAKE(f->store));
 }
 
-/* Pull the plug: only what was synced is left. */
-static inline void cut_power(struct fixture *f)
+/* Go on with what is durable now. */
+static inline void lose_unsynced(struct fixture *f, bool stops)
 {
     struct weir_random random;
     weir_random_seed(&random, 1);
-    close_all(f);
+    if (stops) {
+        close_all(f);
+    }
     struct weir_simulated_disk *left = weir_simulated_disk_cut(f->disk, &random, WEIR_DISK_DROP);
+    if (!stops) {
+        close_all(f);
+    }
     weir_fs_destroy(weir_simulated_disk_fs(f->disk));
     f->disk = left;
     f->options.fs = weir_simulated_disk_fs(left);
     open_all(f);
+}
+
+/* Pull the plug after the end: only what was synced is left. */
+static inline void cut_power(struct fixture *f)
+{
+    lose_unsynced(f, true);
+}
+
+/* Pull the plug in the middle: what the end would have made durable is not. */
+static inline void cut_power_now(struct fixture *f)
+{
+    lose_unsynced(f, false);
 }
 
 static inline struct fixture *fixture_create(void)

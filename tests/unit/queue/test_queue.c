@@ -1,4 +1,6 @@
 /* Queues one behaviour at a time, on a virtual clock. */
+#include <sched.h>
+
 #include "queue_fixture.h"
 
 enum { SECOND = WEIR_QUEUE_SECOND_MS };
@@ -333,6 +335,132 @@ static void without_its_dead_letter_queue_a_message_stays(void **state)
     }
 }
 
+/* --- delivered, and hidden with the next commit ------------------------------------------- */
+
+/* Receive a message, with no commit that somebody waits for. */
+static void receive_uncommitted(struct fixture *f, const char *name, struct receiving *receiving)
+{
+    struct weir_err err;
+    receive_begin(f, name, receiving, 1, 0);
+    must(weir_queues_run(f->queues, &err), &err);
+    assert_true(receiving->ended);
+    assert_int_equal(receiving->receive.count, 1);
+}
+
+static void a_power_cut_may_undo_a_receive_but_not_its_delete(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    create(f, &queue);
+    send(f, "q", "a");
+    struct receiving first;
+    receive_uncommitted(f, "q", &first);
+    cut_power_now(f);
+    run(f);
+    assert_numbers(f, "q", 1, 0, 0);
+    struct receiving second;
+    receive_uncommitted(f, "q", &second);
+    assert_int_equal(second.receive.messages[0].receives, 1);
+    weir_receive_fini(&second.receive);
+    cut_power_now(f);
+    run(f);
+    assert_int_equal(settle(f, "q", first.receive.messages[0].receipt, -1), WEIR_OK);
+    assert_numbers(f, "q", 0, 0, 0);
+    weir_receive_fini(&first.receive);
+}
+
+static void what_is_delivered_is_durably_hidden_soon(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    struct weir_err err;
+    create(f, &queue);
+    send(f, "q", "a");
+    struct receiving first;
+    receive_uncommitted(f, "q", &first);
+    weir_receive_fini(&first.receive);
+    assert_false(f->wake_never);
+    assert_in_range(f->wake_after_ms, 0, 10);
+    int before = f->changes;
+    weir_clock_virtual_advance(&f->clock, 10);
+    must(weir_queues_run(f->queues, &err), &err);
+    while (f->changes == before) {
+        sched_yield(); /* the commit thread is at it */
+    }
+    cut_power_now(f);
+    run(f);
+    assert_numbers(f, "q", 0, 1, 0);
+}
+
+static void what_somebody_does_before_it_is_hidden_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    create(f, &queue);
+    send(f, "q", "a");
+    struct receiving first;
+    receive_uncommitted(f, "q", &first);
+    assert_int_equal(settle(f, "q", first.receive.messages[0].receipt, 0), WEIR_OK);
+    assert_numbers(f, "q", 1, 0, 0);
+    struct receiving second;
+    receive_uncommitted(f, "q", &second);
+    assert_int_equal(second.receive.messages[0].receives, 2);
+    assert_int_equal(settle(f, "q", second.receive.messages[0].receipt, -1), WEIR_OK);
+    assert_numbers(f, "q", 0, 0, 0);
+    weir_receive_fini(&first.receive);
+    weir_receive_fini(&second.receive);
+}
+
+/* Submit something that somebody waits for, while the disk fails. */
+static void fail_a_commit(struct fixture *f)
+{
+    struct weir_txn *txn = weir_txn_create();
+    struct weir_err err;
+    weir_txn_put(txn, WEIR_SPACE_STATE, WEIR_STR("k"), WEIR_STR("v"));
+    weir_simulated_disk_fail(f->disk, WEIR_DISK_WRITE, 1, WEIR_E_IO);
+    assert_int_not_equal(commit(f, txn, &err), WEIR_OK);
+    must(weir_queues_run(f->queues, &err), &err);
+}
+
+static void what_could_not_be_hidden_is_hidden_before_it_is_delivered_again(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    create(f, &queue);
+    send(f, "q", "a");
+    struct receiving first;
+    receive_uncommitted(f, "q", &first);
+    weir_receive_fini(&first.receive);
+    fail_a_commit(f);
+    do { /* until the disk is there again */
+        struct weir_err err;
+        receive_begin(f, "q", &first, 1, 0);
+        while (!first.ended) {
+            must(weir_queues_run(f->queues, &err), &err);
+            sched_yield(); /* the commit thread is at it */
+        }
+        weir_receive_fini(&first.receive);
+    } while (first.receive.rc != WEIR_OK);
+    assert_int_equal(first.receive.count, 1);
+    cut_power_now(f);
+    run(f);
+    assert_numbers(f, "q", 0, 1, 0);
+}
+
+static void of_a_fifo_queue_it_is_hidden_first(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q.fifo");
+    create(f, &queue);
+    send_group(f, "q.fifo", "a1", "a");
+    struct receiving first;
+    receive_now(f, "q.fifo", &first, 1);
+    weir_receive_fini(&first.receive);
+    cut_power_now(f);
+    run(f);
+    assert_numbers(f, "q.fifo", 0, 1, 0);
+}
+
 static void a_group_waits_for_what_is_hidden(void **state)
 {
     struct fixture *f = *state;
@@ -493,6 +621,11 @@ int main(void)
         TEST(old_messages_go),
         TEST(what_fails_too_often_is_moved_as_it_is),
         TEST(without_its_dead_letter_queue_a_message_stays),
+        TEST(a_power_cut_may_undo_a_receive_but_not_its_delete),
+        TEST(what_is_delivered_is_durably_hidden_soon),
+        TEST(what_somebody_does_before_it_is_hidden_holds),
+        TEST(what_could_not_be_hidden_is_hidden_before_it_is_delivered_again),
+        TEST(of_a_fifo_queue_it_is_hidden_first),
         TEST(a_group_waits_for_what_is_hidden),
         TEST(duplicates_of_five_minutes_are_dropped),
         TEST(what_is_remembered_against_duplicates_goes),
