@@ -38,10 +38,11 @@ static bool call(struct script_run *run, const struct script_step *step, struct 
         return weir_script_fail(run, step->node, "%s", err.msg);
     }
     *ret_answer = answer.body;
-    if (answer.status == 200 && wanted_error.n == 0) {
+    bool good = answer.status >= 200 && answer.status < 300;
+    if (good && wanted_error.n == 0) {
         return true;
     }
-    if (answer.status == 200) {
+    if (good) {
         return weir_script_fail(run, weir_conf_get(step->node, "error"),
                 "the error %.*s was expected, but there was none", WEIR_STR_ARG(wanted_error));
     }
@@ -322,7 +323,7 @@ struct call_step {
 static const struct weir_option call_options[] = {
     { "operation", NULL,
             "SERVICE.OPERATION, as SQS.ReceiveMessage; services are DynamoDB, "
-            "DynamoDBStreams, SQS and Scheduler",
+            "DynamoDBStreams, SQS, Scheduler and Lambda",
             WEIR_OPTION_STRING, offsetof(struct call_step, operation), 0, 0 },
     { "with", "", "the request, as in AWS's API", WEIR_OPTION_NODE,
             offsetof(struct call_step, with), 0, 0 },
@@ -341,6 +342,7 @@ static const struct {
     { { "DynamoDBStreams.", 16 }, "DynamoDBStreams_20120810." },
     { { "SQS.", 4 }, "AmazonSQS." },
     { { "Scheduler.", 10 }, "Scheduler." },
+    { { "Lambda.", 7 }, "Lambda." },
 };
 
 static bool read_call(struct script_reader *reader, const struct weir_conf *node, void *fields)
@@ -362,7 +364,7 @@ static bool read_call(struct script_reader *reader, const struct weir_conf *node
     }
     weir_conf_error(reader->diagnostics, weir_conf_get(node, "operation"),
             "an operation is SERVICE.OPERATION, and the services are DynamoDB, DynamoDBStreams, "
-            "SQS and Scheduler");
+            "SQS, Scheduler and Lambda");
     return false;
 }
 

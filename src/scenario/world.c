@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "scenario/faulty_files.h"
+#include "scenario/route.h"
 #include "step/registry.h"
 #include "value/ddbjson.h"
 #include "value/json.h"
@@ -14,6 +15,7 @@ enum {
     SEED = 1,
     ANSWER_WAIT_MS = 3600 * 1000,
     STATUS_MAX_BYTES = 4 * 1024 * 1024,
+    HEADERS_MAX = 4, /* of a call: three, and one for its route */
 };
 
 struct world {
@@ -124,6 +126,9 @@ static enum weir_rc start(
         .tables = parts->engine->tables,
         .queues = parts->engine->queues,
         .schedules = parts->engine->schedules,
+        .functions = parts->engine->functions,
+        .mappings = parts->engine->mappings,
+        .outbox = parts->engine->outbox,
         .clock = parts->engine->clock,
         .metrics = parts->engine->metrics,
         .listen = WEIR_STR("127.0.0.1"),
@@ -276,6 +281,7 @@ enum weir_rc weir_world_settle(
 
 struct call {
     struct weir_http_request request;
+    struct weir_str target;
     struct weir_arena *arena; /* for the answer */
     struct weir_world_answer answer;
     bool answered;
@@ -291,63 +297,32 @@ static void call_answered(struct weir_http_request *request, int status,
             call->answer.error = weir_arena_str(call->arena, headers[i].value);
         }
     }
-    call->answer.body = weir_arena_str(call->arena, body);
+    call->answer.body = weir_route_answer(call->target, status, headers, count, body, call->arena);
     call->answered = true;
-}
-
-/* Method and path of an operation on a schedule. Its other members may stay in the body. */
-static void route_scheduler(
-        struct weir_http_request *request, struct weir_str target, struct weir_arena *arena)
-{
-    static const struct {
-        const char *target;
-        enum weir_http_method method;
-        const char *method_name;
-    } routes[] = {
-        { "Scheduler.CreateSchedule", WEIR_HTTP_POST, "POST" },
-        { "Scheduler.UpdateSchedule", WEIR_HTTP_PUT, "PUT" },
-        { "Scheduler.GetSchedule", WEIR_HTTP_GET, "GET" },
-        { "Scheduler.DeleteSchedule", WEIR_HTTP_DELETE, "DELETE" },
-    };
-    for (size_t i = 0; i < WEIR_COUNT(routes); i++) {
-        if (weir_str_eq(target, weir_str_z(routes[i].target))) {
-            struct weir_json reader;
-            struct weir_item members = { 0 };
-            weir_json_init(&reader, request->body, arena, WEIR_JSON_MAX_DEPTH);
-            struct weir_str name = { 0 };
-            if (weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &members, NULL) ==
-                    WEIR_OK) {
-                name = weir_value_str(weir_item_get(members, WEIR_STR("Name")));
-            }
-            request->method = routes[i].method;
-            request->method_name = weir_str_z(routes[i].method_name);
-            request->path = weir_arena_printf(arena, "/schedules/%.*s", WEIR_STR_ARG(name));
-        }
-    }
 }
 
 enum weir_rc weir_world_call(struct weir_world *parts, struct weir_str target, struct weir_str body,
         struct weir_arena *arena, struct weir_world_answer *ret_answer, struct weir_err *err)
 {
     struct world *world = world_of(parts);
-    const struct weir_http_header headers[] = {
+    struct weir_http_header headers[HEADERS_MAX] = {
         { WEIR_STR("host"), WEIR_STR("localhost") },
         { WEIR_STR("x-amz-target"), target },
         { WEIR_STR("content-type"), WEIR_STR("application/x-amz-json-1.0") },
     };
-    struct call call = { .arena = arena };
+    struct call call = { .arena = arena, .target = target };
     call.request = (struct weir_http_request){
         .method = WEIR_HTTP_POST,
         .method_name = WEIR_STR("POST"),
         .path = WEIR_STR("/"),
         .headers = headers,
-        .header_count = WEIR_COUNT(headers),
+        .header_count = HEADERS_MAX - 1,
         .body = body,
         .raw_body = body,
         .answered = call_answered,
     };
     weir_arena_init(&call.request.arena);
-    route_scheduler(&call.request, target, arena);
+    weir_route(&call.request, headers, target, arena);
     weir_api_handle(&call.request, world->api);
     enum weir_rc rc = weir_loop_run_until_idle(parts->engine->loop, err);
     for (uint64_t waited_ms = 0; rc == WEIR_OK && !call.answered;) {

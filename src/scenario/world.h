@@ -110,10 +110,10 @@ struct weir_world_answer {
 
 /*
  * Call an AWS API as an SDK does: target is X-Amz-Target ("DynamoDB_20120810.PutItem"), body its
- * JSON. EventBridge Scheduler has methods and paths instead: there target is
- * "Scheduler.CreateSchedule" or another operation on one schedule, and the body has all members,
- * Name too. Ends when it is answered; time passes while the call itself waits. Errors:
- * WEIR_E_TIMEOUT (no answer within an hour of virtual time), WEIR_E_LIMIT.
+ * JSON. EventBridge Scheduler and Lambda have methods and paths instead: there target is
+ * "Scheduler.CreateSchedule", "Lambda.Invoke" or another one that scenario/route.c knows, and the
+ * body has all members, names too. Ends when it is answered; time passes while the call itself
+ * waits. Errors: WEIR_E_TIMEOUT (no answer within an hour of virtual time), WEIR_E_LIMIT.
  */
 WEIR_MUST_CHECK enum weir_rc weir_world_call(struct weir_world *world, struct weir_str target,
         struct weir_str body, struct weir_arena *arena, struct weir_world_answer *ret_answer,

@@ -240,3 +240,33 @@ test('formats for programs, and running only some', async () => {
   assert.equal((await run('test', 'two.yaml', '--format', 'xml')).code, 2);
   assert.equal((await run('test', 'there-is-no.yaml')).code, 1);
 });
+
+test("Lambda's API in a test: mappings by their UUID, failures of functions, what there is not", async () => {
+  await write('weir.yaml', `queues:
+  orders: {}
+functions:
+  ship: { url: "https://ship.example.com/" }
+`);
+  const call = (operation, rest) => `    - call: { operation: Lambda.${operation}, ${rest} }\n`;
+  const arn = '"arn:aws:sqs:us-east-1:000000000000:orders"';
+  const create = call('CreateEventSourceMapping', `with: { EventSourceArn: ${arn}, FunctionName: ship }`);
+  const head = 'functions: { ship: { returns: 1 } }\ntests:\n  one:\n';
+  await write('uuid.yaml', head + create.replace(' } }', ' }, answer: { UUID: x } }'));
+  const [, uuid] = (await run('test', 'uuid.yaml')).out.match(/there is "([0-9a-f-]{36})"/);
+  await write('lambda.yaml', head + create
+    + call('GetEventSourceMapping', `with: { UUID: ${uuid} }, answer: { State: Enabled, EventSourceArn: ${arn} }`)
+    + call('UpdateEventSourceMapping', `with: { UUID: ${uuid}, BatchSize: 3 }, answer: { State: Updating, BatchSize: 3 }`)
+    + call('DeleteEventSourceMapping', `with: { UUID: ${uuid} }, answer: { State: Deleting }`)
+    + call('GetEventSourceMapping', `with: { UUID: ${uuid} }, error: ResourceNotFoundException`)
+    + call('ListEventSourceMappings', 'with: { MaxItems: 1 }, answer: { EventSourceMappings: [] }')
+    + call('GetFunction', 'with: { FunctionName: ship }, answer: { Configuration: { FunctionName: ship } }')
+    + call('ListFunctions', 'answer: { Functions: [{}] }')
+    + call('CreateFunction', 'with: { FunctionName: x }, error: UnknownOperationException')
+    + '    - function: { name: ship, fails: 1, error: oops }\n'
+    + call('Invoke', `with: { FunctionName: ship, Payload: '{"a":1}' },
+        answer: { FunctionError: Unhandled, Payload: { errorMessage: oops } }`)
+    + call('Invoke', `with: { FunctionName: ship, Payload: '{"a":' }, error: InvalidRequestContentException`)
+    + '    - expect: { function: ship, calls: [{ event: { a: 1 } }] }\n');
+  const { code, out, err } = await run('test', 'lambda.yaml');
+  assert.equal(code, 0, out + err);
+});
