@@ -314,31 +314,6 @@ enum weir_rc weir_sqs_read_form(struct weir_str form, struct weir_arena *arena,
 
 /* --- XML -------------------------------------------------------------------------------- */
 
-static void write_text(struct weir_buf *out, struct weir_str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        switch (text.p[i]) {
-        case '&':
-            weir_buf_z(out, "&amp;");
-            break;
-        case '<':
-            weir_buf_z(out, "&lt;");
-            break;
-        case '>':
-            weir_buf_z(out, "&gt;");
-            break;
-        case '"':
-            weir_buf_z(out, "&quot;");
-            break;
-        case '\r': /* as it is it would come out as a newline */
-            weir_buf_z(out, "&#xD;");
-            break;
-        default:
-            weir_buf_byte(out, text.p[i]);
-        }
-    }
-}
-
 struct xml {
     struct weir_buf *out;
     struct weir_json json;
@@ -378,7 +353,7 @@ static bool write_content(struct xml *xml, enum weir_json_token token)
         return write_members(xml);
     case WEIR_JSON_STRING:
     case WEIR_JSON_NUMBER:
-        write_text(xml->out, xml->json.text);
+        weir_buf_xml(xml->out, xml->json.text);
         return true;
     case WEIR_JSON_TRUE:
     case WEIR_JSON_FALSE:
@@ -414,7 +389,7 @@ static bool write_pairs(struct xml *xml, const char *element)
     const char *key = strcmp(element, "Tag") == 0 ? "Key" : "Name";
     while (weir_json_next(&xml->json) == WEIR_JSON_NAME) {
         weir_buf_printf(xml->out, "<%s><%s>", element, key);
-        write_text(xml->out, xml->json.text);
+        weir_buf_xml(xml->out, xml->json.text);
         weir_buf_printf(xml->out, "</%s><Value>", key);
         if (!write_content(xml, weir_json_next(&xml->json))) {
             return false;

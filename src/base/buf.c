@@ -64,6 +64,39 @@ void weir_buf_add(struct weir_buf *buf, const void *p, size_t n)
     buf->n += n;
 }
 
+/* What stands for a character that XML would take for something else; NULL: itself. */
+static const char *xml_entity(unsigned char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\n':
+        return "&#xA;"; /* in an attribute it would come out as a space */
+    case '\r':
+        return "&#xD;"; /* and this as a newline */
+    default:
+        return c < ' ' && c != '\t' ? "?" : NULL;
+    }
+}
+
+void weir_buf_xml(struct weir_buf *buf, struct weir_str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        const char *entity = xml_entity((unsigned char)text.p[i]);
+        if (entity != NULL) {
+            weir_buf_z(buf, entity);
+        } else {
+            weir_buf_byte(buf, text.p[i]);
+        }
+    }
+}
+
 void weir_buf_printf(struct weir_buf *buf, const char *fmt, ...)
 {
     va_list args;

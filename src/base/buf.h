@@ -55,6 +55,9 @@ static inline void weir_buf_byte(struct weir_buf *buf, char c)
     }
 }
 
+/* Append text as XML has it, between tags or quotes; what XML cannot carry becomes '?'. */
+void weir_buf_xml(struct weir_buf *buf, struct weir_str text);
+
 /* Append formatted text. */
 __attribute__((format(printf, 2, 3))) void weir_buf_printf(
         struct weir_buf *buf, const char *fmt, ...);

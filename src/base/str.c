@@ -1,5 +1,7 @@
 #include "base/str.h"
 
+#include "base/mem.h"
+
 /* The number of continuation bytes after a lead byte, or -1; *ret_min is the least code point. */
 static int utf8_tail(unsigned char lead, uint32_t *ret_bits, uint32_t *ret_min)
 {
@@ -122,4 +124,16 @@ const char *weir_str_nearest(struct weir_str s, const char *const *names, size_t
         }
     }
     return best;
+}
+
+struct weir_str weir_str_own(struct weir_str s)
+{
+    return weir_str(weir_strndup(s.p, s.n), s.n);
+}
+
+void weir_str_disown(struct weir_str s)
+{
+    char *p = NULL;
+    memcpy(&p, &s.p, sizeof(p)); /* weir_str_own made it: no const underneath */
+    weir_free(p);
 }

@@ -59,4 +59,16 @@ bool weir_str_to_u64(struct weir_str s, uint64_t *ret_value);
  */
 const char *weir_str_nearest(struct weir_str s, const char *const *names, size_t count);
 
+/* A copy that is owned, with a zero byte behind it; free it with weir_str_disown. */
+struct weir_str weir_str_own(struct weir_str s);
+
+/* Free what weir_str_own gave; p NULL is fine. */
+void weir_str_disown(struct weir_str s);
+
+/* s, or the fallback when s is empty. */
+static inline struct weir_str weir_str_or(struct weir_str s, struct weir_str fallback)
+{
+    return s.n > 0 ? s : fallback;
+}
+
 #endif

@@ -169,6 +169,8 @@ void weir_cli_write_errors(struct weir_buf *buf);
 WEIR_PRINTF(1, 2)
 enum weir_cli_exit weir_cli_fail(const char *fmt, ...);
 
+enum { WEIR_CLI_OUT_MAX_BYTES = 64 << 20 }; /* of what is printed at once */
+
 /* Write a buffer to standard output and free it. */
 void weir_cli_print(struct weir_buf *buf);
 

@@ -173,6 +173,26 @@ enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
     return code;
 }
 
+enum weir_cli_exit weir_cli_show(const struct weir_cli_call *call,
+        const struct weir_cli_request *request,
+        void (*write)(struct weir_buf *out, struct weir_str answer))
+{
+    struct weir_http_reply reply = { 0 };
+    enum weir_cli_exit code = weir_cli_fetch(call, request, &reply);
+    if (code == WEIR_CLI_DONE) {
+        struct weir_buf out;
+        weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
+        if (call->json) {
+            weir_buf_str(&out, weir_buf_view(&reply.body));
+        } else {
+            write(&out, weir_buf_view(&reply.body));
+        }
+        weir_cli_print(&out);
+    }
+    weir_http_reply_fini(&reply);
+    return code;
+}
+
 /* --- JSON ------------------------------------------------------------------------------- */
 
 struct weir_str weir_cli_member(struct weir_arena *arena, struct weir_str object, const char *name)

@@ -53,6 +53,11 @@ enum weir_cli_exit weir_cli_fetch(const struct weir_cli_call *call,
  */
 enum weir_cli_exit weir_cli_add_time(struct weir_buf *query, const char *name, const char *given);
 
+/* Ask, and print the answer: as it is with --json, else what `write` makes of it. */
+enum weir_cli_exit weir_cli_show(const struct weir_cli_call *call,
+        const struct weir_cli_request *request,
+        void (*write)(struct weir_buf *out, struct weir_str answer));
+
 /* Explain an answer that is an error, by its body. Returns WEIR_CLI_FAILED. */
 enum weir_cli_exit weir_cli_refused(int status, struct weir_str body);
 

@@ -2,8 +2,6 @@
 #include "cli/client.h"
 #include "cli/columns.h"
 
-enum { OUT_MAX_BYTES = 64 << 20 };
-
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "json", 0, NULL, "print the answer as it is", WEIR_CLI_FLAG,
@@ -32,38 +30,17 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     static const char *const titles[] = { "ALARM", "STATE", "SINCE", ">VALUE", "REASON" };
     struct weir_arena arena;
     struct weir_cli_columns columns;
-    struct weir_buf rows;
     weir_arena_init(&arena);
-    weir_buf_init(&rows, OUT_MAX_BYTES);
     weir_cli_columns_init(&columns, titles, sizeof(titles) / sizeof(titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "alarms"), add_alarm, &columns);
-    weir_cli_columns_write(&columns, &rows);
-    if (rows.n == 0) {
-        weir_buf_z(out, "no alarms are configured\n");
-    } else {
-        weir_buf_add(out, rows.p + 1, rows.n - 1); /* without the empty line before the titles */
-    }
-    weir_buf_fini(&rows);
+    weir_cli_columns_write(&columns, out, "", "no alarms are configured\n");
     weir_arena_fini(&arena);
 }
 
 static enum weir_cli_exit run(const struct weir_cli_call *call)
 {
-    struct weir_http_reply reply = { 0 };
     struct weir_cli_request request = { .path = WEIR_STR("/v1/alarms") };
-    enum weir_cli_exit code = weir_cli_fetch(call, &request, &reply);
-    if (code == WEIR_CLI_DONE) {
-        struct weir_buf out;
-        weir_buf_init(&out, OUT_MAX_BYTES);
-        if (call->json) {
-            weir_buf_str(&out, weir_buf_view(&reply.body));
-        } else {
-            write_page(&out, weir_buf_view(&reply.body));
-        }
-        weir_cli_print(&out);
-    }
-    weir_http_reply_fini(&reply);
-    return code;
+    return weir_cli_show(call, &request, write_page);
 }
 
 const struct weir_cli_command weir_cli_alarms = {

@@ -3,8 +3,6 @@
 
 #include "cli/dlq.h"
 
-enum { OUT_MAX_BYTES = 64 << 20 };
-
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "fingerprint", 0, "HEX", "letters of one kind of error (list, redrive, purge)", WEIR_CLI_TEXT,
@@ -67,8 +65,8 @@ static enum weir_cli_exit show(const struct weir_cli_dlq *dlq)
     struct weir_buf answer;
     enum weir_cli_exit code = WEIR_CLI_DONE;
     weir_arena_init(&arena);
-    weir_buf_init(&answer, OUT_MAX_BYTES);
-    weir_buf_init(&showing.out, OUT_MAX_BYTES);
+    weir_buf_init(&answer, WEIR_CLI_OUT_MAX_BYTES);
+    weir_buf_init(&showing.out, WEIR_CLI_OUT_MAX_BYTES);
     do {
         code = weir_cli_dlq_fetch(dlq, &ask, &answer);
         if (code == WEIR_CLI_DONE) {

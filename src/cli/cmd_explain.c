@@ -8,7 +8,7 @@
 #include "step/registry.h"
 #include "value/ddbjson.h"
 
-enum { OUT_MAX_BYTES = 64 << 20, NAMES_MAX = 256, PATTERN_WORDS = 4 };
+enum { NAMES_MAX = 256, PATTERN_WORDS = 4 };
 
 static const struct weir_cli_option options[] = {
     { "config", 'c', "FILE", "the configuration (default: weir.yaml)", WEIR_CLI_TEXT,
@@ -226,7 +226,7 @@ static enum weir_cli_exit explain(const struct weir_cli_call *call,
     struct weir_buf out;
     ask_filter(model, record, scratch, &verdict);
     ask_when(model, record, arena, &verdict);
-    weir_buf_init(&out, OUT_MAX_BYTES);
+    weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
     if (call->json) {
         write_json(&out, model, record, scratch, &verdict);
     } else {

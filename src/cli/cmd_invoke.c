@@ -4,7 +4,7 @@
 #include "cli/client.h"
 #include "value/json.h"
 
-enum { PAYLOAD_MAX_BYTES = 8 << 20, OUT_MAX_BYTES = 64 << 20, PATIENCE_MS = 24 * 3600 * 1000 };
+enum { PAYLOAD_MAX_BYTES = 8 << 20, PATIENCE_MS = 24 * 3600 * 1000 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
@@ -54,7 +54,7 @@ static enum weir_cli_exit print_result(
         const struct weir_cli_call *call, const struct weir_http_reply *reply)
 {
     struct weir_buf out;
-    weir_buf_init(&out, OUT_MAX_BYTES);
+    weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
     weir_buf_str(&out, weir_buf_view(&reply->body));
     weir_buf_byte(&out, '\n');
     weir_cli_print(&out);

@@ -8,7 +8,7 @@
 #include "schedule/expression.h"
 #include "value/json.h"
 
-enum { OUT_MAX_BYTES = 64 << 20, COUNT_DEFAULT = 10, COUNT_MAX = 100000 };
+enum { COUNT_DEFAULT = 10, COUNT_MAX = 100000 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
@@ -141,7 +141,7 @@ static enum weir_cli_exit explain(const struct weir_cli_call *call)
     }
     uint64_t count = call->count > 0 ? call->count : COUNT_DEFAULT;
     struct weir_buf out;
-    weir_buf_init(&out, OUT_MAX_BYTES);
+    weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
     times.anchor = after;
     after.ms -= times.expression.kind == WEIR_SCHEDULE_RATE ? 1 : 0;
     uint64_t found = 0;

@@ -11,7 +11,7 @@
 #include "scenario/feed.h"
 
 enum {
-    OUT_MAX_BYTES = 64 << 20,
+
     TAKE_LINES = 256, /* of input between looks at the log, which lets go of what is old */
     AFTER_MS = 10 * 60 * 1000,
     SETTLE_MS = 24 * 3600 * 1000,
@@ -247,7 +247,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
     if (!simulate.broken) {
         struct weir_buf out;
         simulation->real_us = (weir_clock_monotonic_ns(weir_clock_system()) - began_ns) / 1000;
-        weir_buf_init(&out, OUT_MAX_BYTES);
+        weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
         (call->json ? weir_simulation_write_json : weir_simulation_write_text)(simulation, &out);
         weir_cli_print(&out);
     }

@@ -5,8 +5,6 @@
 #include "cli/client.h"
 #include "cli/columns.h"
 
-enum { OUT_MAX_BYTES = 64 << 20 };
-
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
     { "json", 0, NULL, "print the answer as it is", WEIR_CLI_FLAG,
@@ -284,18 +282,18 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
     write_head(out, &arena, answer);
     weir_cli_columns_init(&columns, table_titles, sizeof(table_titles) / sizeof(table_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "tables"), add_table, &columns);
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
     weir_cli_columns_init(
             &columns, function_titles, sizeof(function_titles) / sizeof(function_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "functions"), add_function, &columns);
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
     weir_cli_columns_init(
             &columns, pipeline_titles, sizeof(pipeline_titles) / sizeof(pipeline_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), add_pipeline, &columns);
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
     weir_cli_columns_init(&columns, lane_titles, sizeof(lane_titles) / sizeof(lane_titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "outbox"), add_lane, &columns);
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
     write_schedules(out, &arena, answer);
     struct page page = { out, &arena };
     weir_cli_each(weir_cli_member(&arena, answer, "pipelines"), write_attention, &page);
@@ -304,23 +302,10 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
 
 static enum weir_cli_exit run(const struct weir_cli_call *call)
 {
-    struct weir_http_reply reply = { 0 };
     struct weir_cli_request request = {
         .path = call->lanes ? WEIR_STR("/v1/status?lanes=true") : WEIR_STR("/v1/status"),
     };
-    enum weir_cli_exit code = weir_cli_fetch(call, &request, &reply);
-    if (code == WEIR_CLI_DONE) {
-        struct weir_buf out;
-        weir_buf_init(&out, OUT_MAX_BYTES);
-        if (call->json) {
-            weir_buf_str(&out, weir_buf_view(&reply.body));
-        } else {
-            write_page(&out, weir_buf_view(&reply.body));
-        }
-        weir_cli_print(&out);
-    }
-    weir_http_reply_fini(&reply);
-    return code;
+    return weir_cli_show(call, &request, write_page);
 }
 
 const struct weir_cli_command weir_cli_status = {

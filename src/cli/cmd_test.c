@@ -5,8 +5,6 @@
 #include "cli/cli_int.h"
 #include "cli/test_report.h"
 
-enum { OUT_MAX_BYTES = 64 << 20 };
-
 static const struct weir_cli_option options[] = {
     { "only", 'k', "TEXT", "run only tests with this text in their name", WEIR_CLI_TEXT,
             offsetof(struct weir_cli_call, only) },
@@ -44,7 +42,7 @@ static bool run_file(struct weir_test_report *report, const char *path, const ch
         weir_cli_fail("%s", err.msg);
     }
     struct weir_buf complaints;
-    weir_buf_init(&complaints, OUT_MAX_BYTES);
+    weir_buf_init(&complaints, WEIR_CLI_OUT_MAX_BYTES);
     weir_diagnostics_write(&diagnostics, &complaints);
     fprintf(stderr, "%.*s", WEIR_STR_ARG(weir_buf_view(&complaints)));
     weir_buf_fini(&complaints);
@@ -70,7 +68,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
         weir_cli_fail("--format is text, tap, junit or json, not %s", format);
         return WEIR_CLI_USAGE;
     }
-    weir_buf_init(&report.out, OUT_MAX_BYTES);
+    weir_buf_init(&report.out, WEIR_CLI_OUT_MAX_BYTES);
     if (report.format->begin != NULL) {
         report.format->begin(&report);
     }

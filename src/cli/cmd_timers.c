@@ -4,7 +4,7 @@
 #include "cli/client.h"
 #include "cli/columns.h"
 
-enum { OUT_MAX_BYTES = 64 << 20, PATH_MAX_BYTES = 16 << 10 };
+enum { PATH_MAX_BYTES = 16 << 10 };
 
 static const struct weir_cli_option options[] = {
     WEIR_CLI_ENDPOINT,
@@ -65,21 +65,13 @@ static void write_page(struct weir_buf *out, struct weir_str answer)
         "STATE" };
     struct weir_arena arena;
     struct weir_cli_columns columns;
-    struct weir_buf rows;
     weir_arena_init(&arena);
-    weir_buf_init(&rows, OUT_MAX_BYTES);
     weir_cli_columns_init(&columns, titles, sizeof(titles) / sizeof(titles[0]));
     weir_cli_each(weir_cli_member(&arena, answer, "timers"), add_timer, &columns);
-    weir_cli_columns_write(&columns, &rows);
-    if (rows.n == 0) {
-        weir_buf_z(out, "nothing is put off\n");
-    } else {
-        weir_buf_add(out, rows.p + 1, rows.n - 1); /* without the empty line before the titles */
-    }
+    weir_cli_columns_write(&columns, out, "", "nothing is put off\n");
     if (weir_str_eq(weir_cli_member(&arena, answer, "more"), WEIR_STR("true"))) {
         weir_buf_z(out, "and more: name a pipeline, or use --limit\n");
     }
-    weir_buf_fini(&rows);
     weir_arena_fini(&arena);
 }
 
@@ -126,7 +118,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
     if (code == WEIR_CLI_DONE) {
         struct weir_str answer = weir_buf_view(&reply.body);
         struct weir_buf out;
-        weir_buf_init(&out, OUT_MAX_BYTES);
+        weir_buf_init(&out, WEIR_CLI_OUT_MAX_BYTES);
         if (call->json) {
             weir_buf_str(&out, answer);
         } else if (ends) {

@@ -30,10 +30,11 @@ void weir_cli_columns_init(
     weir_cli_columns_add(columns, cells);
 }
 
-void weir_cli_columns_write(struct weir_cli_columns *columns, struct weir_buf *out)
+void weir_cli_columns_write(struct weir_cli_columns *columns, struct weir_buf *out,
+        const char *before, const char *empty)
 {
     const struct weir_cli_row *row = columns->first->next != NULL ? columns->first : NULL;
-    weir_buf_z(out, row != NULL ? "\n" : "");
+    weir_buf_z(out, row != NULL ? before : empty);
     for (; row != NULL; row = row->next) {
         for (size_t i = 0; i < columns->count; i++) {
             int width = (int)columns->widths[i];

@@ -27,7 +27,8 @@ void weir_cli_columns_init(
 /* Add a row of as many cells as there are titles. The cells' bytes are borrowed until the write. */
 void weir_cli_columns_add(struct weir_cli_columns *columns, const struct weir_str *cells);
 
-/* Append an empty line and all rows, when there are more than the titles, and free. */
-void weir_cli_columns_write(struct weir_cli_columns *columns, struct weir_buf *out);
+/* Append all rows behind `before`, or `empty` when there are none but the titles; and free. */
+void weir_cli_columns_write(struct weir_cli_columns *columns, struct weir_buf *out,
+        const char *before, const char *empty);
 
 #endif

@@ -126,8 +126,8 @@ static void write_listing(struct weir_buf *out, struct listing *listing)
     } else {
         weir_buf_printf(out, "%llu dead letter%s\n", count, count == 1 ? "" : "s");
     }
-    weir_cli_columns_write(&listing->letters, out);
-    weir_cli_columns_write(&kinds, out);
+    weir_cli_columns_write(&listing->letters, out, "\n", "");
+    weir_cli_columns_write(&kinds, out, "\n", "");
 }
 
 enum weir_cli_exit weir_cli_dlq_list(const struct weir_cli_dlq *dlq)

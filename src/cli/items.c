@@ -4,7 +4,7 @@
 
 #include "value/json.h"
 
-enum { BODY_MAX_BYTES = 16 << 20, OUT_MAX_BYTES = 64 << 20 };
+enum { BODY_MAX_BYTES = 16 << 20 };
 
 /* Where items of a page go. */
 struct printing {
@@ -17,7 +17,7 @@ static bool print_item(void *arg, struct weir_str text)
 {
     struct printing *printing = arg;
     struct weir_buf line;
-    weir_buf_init(&line, OUT_MAX_BYTES);
+    weir_buf_init(&line, WEIR_CLI_OUT_MAX_BYTES);
     bool right = weir_cli_write_item(&line, printing->call, text, &printing->err) == WEIR_OK;
     if (right) {
         weir_buf_byte(&line, '\n');

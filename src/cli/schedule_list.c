@@ -99,7 +99,6 @@ enum weir_cli_exit weir_cli_schedule_list(const struct weir_cli_call *call)
     static const char *const titles[] = { "SCHEDULE", "NEXT", "LAST", ">FIRED", ">MISSED",
         ">FAILED", "TARGET", "EXPRESSION" };
     struct listing listing = { .call = call };
-    struct weir_buf rows;
     if (call->in_group != NULL && !is_group(call->in_group)) {
         weir_cli_fail(
                 "--group is a name of letters, digits, '-', '_' and '.', not '%s'", call->in_group);
@@ -107,15 +106,9 @@ enum weir_cli_exit weir_cli_schedule_list(const struct weir_cli_call *call)
     }
     weir_cli_columns_init(&listing.columns, titles, sizeof(titles) / sizeof(titles[0]));
     weir_buf_init(&listing.lines, OUT_MAX_BYTES);
-    weir_buf_init(&rows, OUT_MAX_BYTES);
     enum weir_cli_exit code = list_pages(&listing);
-    weir_cli_columns_write(&listing.columns, &rows);
-    if (code == WEIR_CLI_DONE && !call->json && listing.count == 0) {
-        weir_buf_z(&listing.lines, "there are no schedules\n");
-    } else if (code == WEIR_CLI_DONE && !call->json) {
-        weir_buf_add(&listing.lines, rows.p + 1, rows.n - 1); /* without the empty line */
-    }
-    weir_buf_fini(&rows);
+    weir_cli_columns_write(
+            &listing.columns, &listing.lines, "", call->json ? "" : "there are no schedules\n");
     if (code == WEIR_CLI_DONE) {
         weir_cli_print(&listing.lines);
     } else {

@@ -215,7 +215,7 @@ static void write_pipelines(const struct weir_simulation *simulation, struct wei
         };
         weir_cli_columns_add(&columns, cells);
     }
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
 }
 
 static void write_tables(const struct weir_simulation *simulation, struct weir_buf *out)
@@ -238,7 +238,7 @@ static void write_tables(const struct weir_simulation *simulation, struct weir_b
         };
         weir_cli_columns_add(&columns, cells);
     }
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
 }
 
 static void write_queues(const struct weir_simulation *simulation, struct weir_buf *out)
@@ -252,7 +252,7 @@ static void write_queues(const struct weir_simulation *simulation, struct weir_b
         struct weir_str cells[] = { queues[i].name, text_of(&columns.arena, queues[i].sent) };
         weir_cli_columns_add(&columns, cells);
     }
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
 }
 
 static void write_alarms(const struct weir_simulation *simulation, struct weir_buf *out)
@@ -277,7 +277,7 @@ static void write_alarms(const struct weir_simulation *simulation, struct weir_b
         weir_buf_fini(&span);
         weir_cli_columns_add(&columns, cells);
     }
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
 }
 
 static void write_costs(const struct weir_simulation *simulation, struct weir_buf *out)
@@ -306,7 +306,7 @@ static void write_costs(const struct weir_simulation *simulation, struct weir_bu
         weir_arena_printf(arena, "%.6f %s", sum, simulation->prices.currency),
     };
     weir_cli_columns_add(&columns, cells);
-    weir_cli_columns_write(&columns, out);
+    weir_cli_columns_write(&columns, out, "\n", "");
 }
 
 void weir_simulation_write_text(const struct weir_simulation *simulation, struct weir_buf *out)

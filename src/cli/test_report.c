@@ -85,33 +85,6 @@ static void tap_end(struct weir_test_report *report)
 /* --- JUnit
  * ---------------------------------------------------------------------------------------- */
 
-/* Text as XML has it; what XML cannot carry becomes '?'. */
-static void xml_text(struct weir_buf *out, struct weir_str text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        switch (c) {
-        case '<':
-            weir_buf_z(out, "&lt;");
-            break;
-        case '>':
-            weir_buf_z(out, "&gt;");
-            break;
-        case '&':
-            weir_buf_z(out, "&amp;");
-            break;
-        case '"':
-            weir_buf_z(out, "&quot;");
-            break;
-        case '\n':
-            weir_buf_z(out, "&#10;");
-            break;
-        default:
-            weir_buf_byte(out, (char)(c < 0x20 && c != '\t' ? '?' : c));
-        }
-    }
-}
-
 static void junit_begin(struct weir_test_report *report)
 {
     weir_buf_z(&report->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite "
@@ -122,17 +95,17 @@ static void junit_test(struct weir_test_report *report, const struct weir_test_r
 {
     struct weir_buf *out = &report->out;
     weir_buf_z(out, "<testcase classname=\"");
-    xml_text(out, weir_str_z(report->file));
+    weir_buf_xml(out, weir_str_z(report->file));
     weir_buf_z(out, "\" name=\"");
-    xml_text(out, result->name);
+    weir_buf_xml(out, result->name);
     weir_buf_printf(out, "\" time=\"%.6f\">", (double)result->real_us / 1e6);
     if (!result->passed) {
         weir_buf_z(out, "<failure message=\"");
-        xml_text(out, result->failure);
+        weir_buf_xml(out, result->failure);
         weir_buf_z(out, "\"/>");
     }
     weir_buf_z(out, "<system-err>");
-    xml_text(out, result->log);
+    weir_buf_xml(out, result->log);
     weir_buf_z(out, "</system-err></testcase>\n");
 }
 

@@ -324,7 +324,7 @@ static struct gap *add_gap(struct pipeline *pipeline, struct weir_str table, uin
 {
     struct gap *gap = weir_alloc_zero(1, sizeof(*gap));
     gap->pipeline = pipeline;
-    gap->table = weir_str(weir_strndup(table.p, table.n), table.n);
+    gap->table = weir_str_own(table);
     gap->shard = shard;
     gap->post.run = outcome_posted;
     weir_loop_timer_init(&gap->again, pipeline->all->loop, again_due);
@@ -337,7 +337,7 @@ static void destroy(struct gap *gap)
 {
     weir_loop_timer_fini(&gap->again);
     let_go(gap);
-    weir_free((char *)(uintptr_t)gap->table.p);
+    weir_str_disown(gap->table);
     weir_free(gap);
 }
 

@@ -108,7 +108,7 @@ void weir_job_destroy(struct pipeline_job *job)
         weir_pattern_scratch_destroy(job->scratch);
         weir_buf_fini(&job->place.key);
         weir_buf_fini(&job->at.key);
-        weir_free((char *)(uintptr_t)job->where.p);
+        weir_str_disown(job->where);
         weir_free(job);
     }
 }
@@ -211,7 +211,7 @@ static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, st
     job->from.seq = weir_member_u64(item, "from");
     job->to.seq = weir_member_u64(item, "to");
     job->given = weir_member_u64(item, "given");
-    job->where = weir_str(weir_strndup(where.p, where.n), where.n);
+    job->where = weir_str_own(where);
     if (!rebuild || weir_member_u64(item, "rule") == pipeline->model->generation) {
         job->place.stage = (size_t)weir_member_u64(item, "stage");
         weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));

@@ -321,7 +321,7 @@ enum weir_rc weir_pipelines_replay(struct weir_pipelines *pipelines,
     struct pipeline_job *job = weir_job_create(pipeline, JOB_REPLAY);
     job->fresh = true;
     job->stale = asked->stale;
-    job->where = weir_str(weir_strndup(asked->where.p, asked->where.n), asked->where.n);
+    job->where = weir_str_own(asked->where);
     rc = set_range(job, asked, err);
     if (rc == WEIR_OK) {
         rc = weir_replay_compile(job, err);

@@ -87,19 +87,6 @@ void weir_queues_on_change(struct weir_queues *queues, void (*on_change)(void *a
 
 /* --- open and close ----------------------------------------------------------------------- */
 
-static struct weir_str own(struct weir_str s, const char *fallback)
-{
-    s = s.n > 0 ? s : weir_str_z(fallback);
-    return weir_str(weir_strndup(s.p, s.n), s.n);
-}
-
-static void disown(struct weir_str s)
-{
-    char *p = NULL;
-    memcpy(&p, &s.p, sizeof(p)); /* own made it: no const underneath */
-    weir_free(p);
-}
-
 enum weir_rc weir_queues_open(const struct weir_queues_options *options,
         struct weir_queues **ret_queues, struct weir_err *err)
 {
@@ -108,8 +95,8 @@ enum weir_rc weir_queues_open(const struct weir_queues_options *options,
     queues->store = options->store;
     queues->host = options->host;
     queues->metrics = options->metrics;
-    queues->region = own(options->region, "us-east-1");
-    queues->account = own(options->account, "000000000000");
+    queues->region = weir_str_own(weir_str_or(options->region, WEIR_STR("us-east-1")));
+    queues->account = weir_str_own(weir_str_or(options->account, WEIR_STR("000000000000")));
     weir_random_init(&queues->random);
     weir_clock_guard_init(&queues->guard, weir_store_clock(queues->store));
     weir_mutex_init(&queues->mutex, WEIR_LOCK_QUEUES);
@@ -131,8 +118,8 @@ void weir_queues_close(struct weir_queues *queues)
     weir_queues_free_lines(queues);
     weir_free(queues->notes.all);
     weir_free(queues->fresh.all);
-    disown(queues->region);
-    disown(queues->account);
+    weir_str_disown(queues->region);
+    weir_str_disown(queues->account);
     weir_mutex_fini(&queues->mutex);
     weir_free(queues);
 }

@@ -8,19 +8,6 @@ enum { LATE_FIRST_MS = 1 };
 
 /* --- life ------------------------------------------------------------------------------ */
 
-static struct weir_str own(struct weir_str s, const char *fallback)
-{
-    s = s.n > 0 ? s : weir_str_z(fallback);
-    return weir_str(weir_strndup(s.p, s.n), s.n);
-}
-
-static void disown(struct weir_str s)
-{
-    char *p = NULL;
-    memcpy(&p, &s.p, sizeof(p)); /* own made it: no const underneath */
-    weir_free(p);
-}
-
 static void make_metrics(struct weir_schedules *schedules, struct weir_metrics *metrics)
 {
     schedules->fired = weir_metrics_counter(
@@ -42,8 +29,8 @@ struct weir_schedules *weir_schedules_create(const struct weir_schedules_options
     schedules->outbox = options->outbox;
     schedules->functions = options->functions;
     schedules->host = options->host;
-    schedules->region = own(options->region, "us-east-1");
-    schedules->account = own(options->account, "000000000000");
+    schedules->region = weir_str_own(weir_str_or(options->region, WEIR_STR("us-east-1")));
+    schedules->account = weir_str_own(weir_str_or(options->account, WEIR_STR("000000000000")));
     if (options->metrics != NULL) {
         make_metrics(schedules, options->metrics);
     }
@@ -57,8 +44,8 @@ void weir_schedules_destroy(struct weir_schedules *schedules)
 {
     if (schedules != NULL) {
         weir_schedule_runs_fini(schedules);
-        disown(schedules->region);
-        disown(schedules->account);
+        weir_str_disown(schedules->region);
+        weir_str_disown(schedules->account);
         weir_free(schedules);
     }
 }

@@ -79,27 +79,14 @@ static const struct weir_catalogue_kind kind = {
 
 /* --- open and close --------------------------------------------------------------- */
 
-static struct weir_str own(struct weir_str s, const char *fallback)
-{
-    s = s.n > 0 ? s : weir_str_z(fallback);
-    return weir_str(weir_strndup(s.p, s.n), s.n);
-}
-
-static void disown(struct weir_str s)
-{
-    char *p = NULL;
-    memcpy(&p, &s.p, sizeof(p)); /* own made it: no const underneath */
-    weir_free(p);
-}
-
 enum weir_rc weir_tables_open(const struct weir_tables_options *options,
         struct weir_tables **ret_tables, struct weir_err *err)
 {
     struct weir_tables *tables = weir_alloc_zero(1, sizeof(*tables));
     tables->store = options->store;
     tables->timers = options->timers;
-    tables->region = own(options->region, "us-east-1");
-    tables->account = own(options->account, "000000000000");
+    tables->region = weir_str_own(weir_str_or(options->region, WEIR_STR("us-east-1")));
+    tables->account = weir_str_own(weir_str_or(options->account, WEIR_STR("000000000000")));
     enum weir_rc rc = weir_catalogue_open(&tables->catalogue, tables->store, &kind, tables, err);
     if (rc != WEIR_OK) {
         weir_tables_close(tables);
@@ -118,8 +105,8 @@ void weir_tables_close(struct weir_tables *tables)
         return;
     }
     weir_catalogue_close(&tables->catalogue);
-    disown(tables->region);
-    disown(tables->account);
+    weir_str_disown(tables->region);
+    weir_str_disown(tables->account);
     weir_free(tables);
 }
 

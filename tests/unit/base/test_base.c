@@ -282,6 +282,18 @@ static void metrics_are_read_by_name_and_labels(void **state)
     weir_metrics_destroy(metrics);
 }
 
+static void xml_carries_any_text(void **state)
+{
+    struct weir_buf buf;
+    (void)state;
+    weir_buf_init(&buf, 1024);
+    weir_buf_xml(&buf, WEIR_STR("a<b>&\"c'\r\n\t\x01\xc3\xa4"));
+    assert_int_equal(weir_str_cmp(weir_buf_view(&buf),
+                             WEIR_STR("a&lt;b&gt;&amp;&quot;c'&#xD;&#xA;\t?\xc3\xa4")),
+            0);
+    weir_buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +310,7 @@ int main(void)
         cmocka_unit_test(memory_files_behave_like_files),
         cmocka_unit_test(metrics_are_prometheus_text),
         cmocka_unit_test(metrics_are_read_by_name_and_labels),
+        cmocka_unit_test(xml_carries_any_text),
         cmocka_unit_test(seeded_randomness_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
