@@ -456,6 +456,9 @@ struct weir_step_ops {
     /* Optional. The table that the step writes to; valid after check. */
     struct weir_str (*target)(const struct weir_step *step);
 
+    /* Optional. The queue of this weir that the step sends to, or empty; valid after check. */
+    struct weir_str (*sends_to)(const struct weir_step *step);
+
     /*
      * Optional. The length in ms of the windows that the step wants the records of each shard
      * divided into, for a step that is `whole`; 0: none. Valid after check. Its batches are of one

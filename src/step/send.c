@@ -467,6 +467,11 @@ static void fini(struct weir_step *base)
     }
 }
 
+static struct weir_str sends_to(const struct weir_step *base)
+{
+    return WEIR_CONTAINER(base, const struct send_step, base)->queue;
+}
+
 const struct weir_step_ops weir_step_send = {
     .name = "send",
     .help = "One message into a queue for every event",
@@ -475,5 +480,6 @@ const struct weir_step_ops weir_step_send = {
     .writes = true,
     .check = check,
     .run = run,
+    .sends_to = sends_to,
     .fini = fini,
 };

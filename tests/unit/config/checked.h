@@ -33,4 +33,13 @@ static inline void check_end(struct checked *checked)
     weir_buf_fini(&checked->text);
 }
 
+/* All that is said about a file, in order. */
+static inline void assert_said(const char *yaml, const char *expected)
+{
+    struct checked checked;
+    check_text(&checked, weir_str_z(yaml));
+    assert_string_equal(checked.text.p, expected);
+    check_end(&checked);
+}
+
 #endif

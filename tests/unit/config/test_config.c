@@ -18,15 +18,6 @@ static void start_right(struct checked *checked, const char *yaml)
     assert_int_equal(checked->rc, WEIR_OK);
 }
 
-/* All that is said about a file, in order. */
-static void assert_said(const char *yaml, const char *expected)
-{
-    struct checked checked;
-    start(&checked, yaml);
-    assert_string_equal(checked.text.p, expected);
-    check_end(&checked);
-}
-
 /* What is said about one table `orders` with these options. */
 static void assert_table_said(const char *options, const char *expected)
 {
@@ -549,31 +540,6 @@ static void a_misspelt_target_is_pointed_out(void **state)
             "the API creates it; did you mean 'open-orders'?\n");
 }
 
-static void pipelines_that_write_in_a_circle_are_warned_of(void **state)
-{
-    (void)state;
-    assert_said("tables:\n"
-                "  t-a: { key: { id: S }, stream: new_image }\n"
-                "  t-b: { key: { id: S }, stream: new_image }\n"
-                "  t-c: { key: { id: S } }\n"
-                "pipelines:\n"
-                "  forth:\n"
-                "    source: { table: t-a }\n"
-                "    steps: [{ put: { table: t-b, item: { id: \"${new.id}\" } } }]\n"
-                "  out:\n"
-                "    source: { table: t-b }\n"
-                "    steps: [{ put: { table: t-c, item: { id: \"${new.id}\" } } }]\n"
-                "  back:\n"
-                "    source: { table: t-b }\n"
-                "    steps: [{ put: { table: t-a, item: { id: \"${new.id}\" } } }]\n",
-            "weir.yaml:6:3: warning: pipeline 'forth' reads table 't-a' and writes to 't-b', which "
-            "leads back to it: unless the filters stop it, a record goes round 16 times and then "
-            "fails\n"
-            "weir.yaml:12:3: warning: pipeline 'back' reads table 't-b' and writes to 't-a', which "
-            "leads back to it: unless the filters stop it, a record goes round 16 times and then "
-            "fails\n");
-}
-
 /* --- alarms ------------------------------------------------------------------------------ */
 
 static void an_alarm_as_written(void **state)
@@ -970,7 +936,6 @@ int main(void)
         cmocka_unit_test(a_table_that_is_wrong_is_still_known),
         cmocka_unit_test(fan_out_without_the_variable_in_the_key_is_warned_of),
         cmocka_unit_test(a_misspelt_target_is_pointed_out),
-        cmocka_unit_test(pipelines_that_write_in_a_circle_are_warned_of),
         cmocka_unit_test(an_alarm_as_written),
         cmocka_unit_test(mistakes_in_alarms),
         cmocka_unit_test(metrics_of_alarms),

@@ -6,14 +6,6 @@
 
 #include "checked.h"
 
-static void assert_said(const char *yaml, const char *expected)
-{
-    struct checked checked;
-    check_text(&checked, weir_str_z(yaml));
-    assert_string_equal(checked.text.p, expected);
-    check_end(&checked);
-}
-
 static void assert_text(struct weir_str text, const char *expected)
 {
     if (!weir_str_eq(text, weir_str_z(expected))) {

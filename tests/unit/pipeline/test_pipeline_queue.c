@@ -200,6 +200,29 @@ static void what_is_in_hand_at_the_end_is_shown_at_once(void **state)
     assert_int_equal(receives, 4 + 4 + 5); /* each time in hand is one */
 }
 
+static void circles_through_a_queue_come_to_an_end(void **state)
+{
+    struct bench *b = *state;
+    struct weir_queue in = weir_queue_defaults(WEIR_STR("in"));
+    in.dead_letters = WEIR_STR("dead");
+    in.max_receives = 1;
+    make_queue(b, weir_queue_defaults(WEIR_STR("dead")));
+    make_queue(b, in);
+    make_table(b, "orders");
+    add_pipeline(b, "forth",
+            "source: { table: orders }\n"
+            "steps: [send: { queue: in, body: { n: \"${new.n + 1}\" } }]\n");
+    add_pipeline(b, "back",
+            "source: { queue: in }\n"
+            "steps: [put: { table: orders, item: { id: a, n: \"${message.json.n}\" } }]\n");
+    send_to(b, "in", "{\"n\":0}", "");
+    settle(b);
+    pass(b, 31 * 1000); /* the one that failed is received once more, and so moved away */
+    assert_string_equal(bodies(b, "dead"), "{\"n\":8}\n"); /* through 16 pipelines */
+    assert_string_equal(get_id(b, "orders", "a"), "{'id':{'S':'a'},'n':{'N':'7'}}");
+    assert_int_equal(status_sum(b, "errors"), 1);
+}
+
 /* The first thing that is wrong with a pipeline. */
 static const char *complaint(struct bench *b, const char *yaml)
 {
@@ -263,6 +286,7 @@ int main(void)
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(a_queue_may_come_go_and_come_again),
         STEPPED(what_is_in_hand_at_the_end_is_shown_at_once),
+        STEPPED(circles_through_a_queue_come_to_an_end),
         STEPPED(what_is_for_tables_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
