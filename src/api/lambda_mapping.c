@@ -357,7 +357,7 @@ static struct weir_str already_there(
             of_queue ? "" : "provided mapping ", uuid);
 }
 
-/* It is under way, or was refused at once. */
+/* It is under way, or was refused at once. mapping: what it is to be; NULL: deleted. */
 static void end_of_begin(struct changing *changing, const struct weir_mapping *mapping,
         enum weir_rc rc, const struct weir_err *err)
 {
@@ -367,7 +367,7 @@ static void end_of_begin(struct changing *changing, const struct weir_mapping *m
         changing->http->on_gone = client_gone;
         return;
     }
-    if (rc == WEIR_E_EXISTS) {
+    if (rc == WEIR_E_EXISTS && mapping != NULL) {
         message = already_there(&changing->http->arena, mapping, err->msg);
     }
     refuse(changing->api, changing->http, rc, message);

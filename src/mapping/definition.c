@@ -193,7 +193,8 @@ static bool rewrite(struct weir_json *json, enum weir_json_token token, struct w
     return true;
 }
 
-static bool write_pattern(struct weir_str pattern, struct weir_arena *arena, struct weir_buf *out)
+bool weir_mapping_write_pattern(
+        struct weir_str pattern, struct weir_arena *arena, struct weir_buf *out)
 {
     struct weir_json json;
     weir_json_init(&json, pattern, arena, WEIR_JSON_MAX_DEPTH);
@@ -212,7 +213,7 @@ static enum weir_rc write_filters(struct weir_str filters, struct weir_arena *ar
     weir_buf_z(out, ", filter: [");
     while (right && weir_json_next(&json) == WEIR_JSON_STRING) {
         weir_buf_z(out, comma);
-        right = write_pattern(json.text, arena, out);
+        right = weir_mapping_write_pattern(json.text, arena, out);
         comma = ", ";
     }
     weir_buf_byte(out, ']');

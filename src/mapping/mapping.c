@@ -307,12 +307,14 @@ static enum weir_rc find_idle(struct weir_mappings *mappings, struct weir_str uu
 {
     struct held *held = find(mappings, uuid);
     if (held == NULL) {
-        return weir_fail(err, WEIR_E_NOT_FOUND, "The resource you requested does not exist.");
+        weir_fail(err, WEIR_E_NOT_FOUND, "The resource you requested does not exist.");
+        return WEIR_E_NOT_FOUND;
     }
     if (held->state != WEIR_MAPPING_ENABLED && held->state != WEIR_MAPPING_DISABLED) {
-        return weir_fail(err, WEIR_E_CONFLICT,
+        weir_fail(err, WEIR_E_CONFLICT,
                 "Cannot change the event source mapping because it is in use: another change of "
                 "it is under way.");
+        return WEIR_E_CONFLICT;
     }
     *ret_held = held;
     return WEIR_OK;

@@ -31,6 +31,10 @@ struct weir_str weir_mapping_encode(
 WEIR_MUST_CHECK enum weir_rc weir_mapping_decode(struct weir_str stored,
         struct weir_mapping *ret_mapping, bool *ret_deleting, struct weir_err *err);
 
+/* Append an event pattern, which is JSON, as YAML reads it too. False: it is no JSON object. */
+bool weir_mapping_write_pattern(
+        struct weir_str pattern, struct weir_arena *arena, struct weir_buf *out);
+
 /* The pipeline's name, in the arena. */
 struct weir_str weir_mapping_pipeline(struct weir_arena *arena, struct weir_str uuid);
 

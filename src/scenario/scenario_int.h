@@ -109,8 +109,8 @@ bool weir_script_duration(
 bool weir_script_event(
         struct script_reader *reader, const struct weir_conf *node, struct weir_item *ret_item);
 
-/* JSON text as an item; empty when it is no object. In the arena. */
-struct weir_item weir_script_parse(struct weir_arena *arena, struct weir_str json);
+/* A JSON text as an item; empty when it is no object. In the arena. */
+struct weir_item weir_script_parse(struct weir_arena *arena, struct weir_str text);
 
 /* --- the kinds of steps, each with the others of its file -------------------------------- */
 
