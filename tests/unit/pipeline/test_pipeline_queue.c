@@ -1,7 +1,8 @@
 /* A queue as a pipeline's source: each message once, what fails stays, groups stay in order. */
 #include "pipeline_fixture.h"
 
-static void send_to(struct bench *b, const char *name, const char *body, const char *group)
+static void send_with(struct bench *b, const char *name, const char *body, const char *group,
+        struct weir_message_attribute *attributes, size_t count)
 {
     struct weir_err err;
     const struct weir_queue *queue = NULL;
@@ -12,11 +13,18 @@ static void send_to(struct bench *b, const char *name, const char *body, const c
     send->message.body = weir_str_z(body);
     send->message.group = weir_str_z(group);
     send->message.dedup = weir_str_z(group[0] != '\0' ? body : "");
+    send->message.attributes = attributes;
+    send->message.attribute_count = count;
     send->strict = true;
     must(weir_queue_send(b->queues, send, txn, &err), &err);
     must(weir_store_commit(b->f->store, txn, &err), &err);
     weir_txn_destroy(txn);
     weir_queue_unref(queue);
+}
+
+static void send_to(struct bench *b, const char *name, const char *body, const char *group)
+{
+    send_with(b, name, body, group, NULL, 0);
 }
 
 static void a_message_is_processed_and_deleted(void **state)
@@ -39,6 +47,74 @@ static void a_message_is_processed_and_deleted(void **state)
     send_to(b, "in", "{\"n\":8}", "");
     run_until(b, all_is_done);
     assert_string_equal(bodies(b, "out"), "7 1\n8 1\n");
+}
+
+static void attributes_have_the_kinds_of_their_types(void **state)
+{
+    struct bench *b = *state;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    add_pipeline(b, "work",
+            "source: { queue: in }\n"
+            "steps:\n"
+            "  - send:\n"
+            "      queue: out\n"
+            "      body: \"${string(message.attributes.count + 1)} "
+            "${string(message.attributes.bytes == b'\\\\x00\\\\xff')} "
+            "${message.attributes.text + '!'} ${message.attributes.odd}\"\n");
+    struct weir_message_attribute attributes[] = {
+        { WEIR_STR("bytes"), WEIR_STR("Binary"), weir_str("\0\xff", 2) },
+        { WEIR_STR("count"), WEIR_STR("Number.int"), WEIR_STR("41") },
+        { WEIR_STR("odd"), WEIR_STR("Number"), WEIR_STR("no number") },
+        { WEIR_STR("text"), WEIR_STR("String"), WEIR_STR("12") },
+    };
+    send_with(b, "in", "x", "", attributes, WEIR_COUNT(attributes));
+    run_until(b, all_is_done);
+    assert_string_equal(bodies(b, "out"), "42 true 12! no number\n");
+}
+
+/* A batch waits for its window, and meanwhile somebody empties the queue. */
+static void what_is_purged_in_hand_is_not_processed(void **state)
+{
+    struct bench *b = *state;
+    struct weir_err err;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    add_pipeline(b, "work",
+            "source: { queue: in, window: 5s }\n"
+            "steps:\n"
+            "  - send: { queue: out, body: \"${message.body}\" }\n");
+    send_to(b, "in", "gone", "");
+    settle(b);
+    assert_int_equal(status_sum(b, "waiting"), 1);
+    struct weir_txn *txn = weir_txn_create();
+    weir_queues_purge(b->queues, txn, WEIR_STR("in"));
+    must(weir_store_commit(b->f->store, txn, &err), &err);
+    weir_txn_destroy(txn);
+    settle(b);
+    send_to(b, "in", "stays", "");
+    pass(b, 5 * 1000);
+    assert_string_equal(bodies(b, "out"), "stays\n");
+    assert_string_equal(bodies(b, "in"), "");
+}
+
+static void what_waits_in_the_queue_is_the_lag(void **state)
+{
+    struct bench *b = *state;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    for (int i = 0; i < 3; i++) {
+        send_to(b, "in", "x", "");
+        pass(b, 1000);
+    }
+    add_pipeline(b, "work",
+            "source: { queue: in }\n"
+            "steps:\n"
+            "  - send: { queue: out, body: x }\n");
+    assert_int_equal(status_sum(b, "records_behind"), 3);
+    assert_int_equal(status_sum(b, "oldest_unprocessed_ms"), 3000);
+    settle(b);
+    assert_int_equal(status_sum(b, "records_behind"), 0);
 }
 
 static void what_the_filter_does_not_match_is_deleted(void **state)
@@ -284,6 +360,9 @@ int main(void)
         STEPPED(what_the_filter_does_not_match_is_deleted),
         STEPPED(a_message_that_fails_comes_back_until_the_queue_has_enough),
         STEPPED(a_failed_message_holds_its_group_back),
+        STEPPED(attributes_have_the_kinds_of_their_types),
+        STEPPED(what_is_purged_in_hand_is_not_processed),
+        STEPPED(what_waits_in_the_queue_is_the_lag),
         STEPPED(a_queue_may_come_go_and_come_again),
         STEPPED(what_is_in_hand_at_the_end_is_shown_at_once),
         STEPPED(circles_through_a_queue_come_to_an_end),
