@@ -8,7 +8,7 @@ import test from 'node:test';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { SendMessageBatchCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { HANDLERS } from './lib/functions.mjs';
+import { HANDLERS, mostAtOnce } from './lib/functions.mjs';
 import { attributesOf, receive, sqsOf } from './lib/queues.mjs';
 import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
@@ -148,5 +148,33 @@ pipelines:
   } finally {
     await weir.close();
     rmSync(folder, { recursive: true });
+  }
+});
+
+test('while lanes are busy with a function, others take what comes', { skip }, async () => {
+  const weir = await startWeir({ config: `
+queues:
+  in: {}
+functions:
+  sleeps: { runtime: node, handler: index.sleeps, dir: "${HANDLERS}", concurrency: 3, keep_warm: 3 }
+pipelines:
+  work:
+    source: { queue: in, batch: 1, concurrency: 3 }
+    steps:
+      - invoke: { function: sleeps, payload: { ms: 1000, file: "\${message.json.file}" } }
+` });
+  try {
+    const file = path.join(weir.folder, 'marks');
+    await eventually(async () => {
+      const { json } = await weir.request({ method: 'GET', path: '/v1/status' });
+      return json.functions[0].idle === 3;
+    }, { timeout: 60_000, what: 'the warm instances' });
+    for (let i = 0; i < 3; i++) {
+      await sqsOf(weir).send(new SendMessageCommand({ QueueUrl: url(weir, 'in'), MessageBody: JSON.stringify({ file }) }));
+    }
+    await eventually(() => existsSync(file) && readFileSync(file, 'utf8').trim().split('\n').length === 6, { timeout: 60_000 });
+    assert.equal(mostAtOnce(file), 3);
+  } finally {
+    await weir.close();
   }
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { after } from 'node:test';
-import { HANDLERS, isAlive, lambdaOf, resultOf } from './lib/functions.mjs';
+import { HANDLERS, isAlive, lambdaOf, mostAtOnce, resultOf } from './lib/functions.mjs';
 import { fails } from './lib/tables.mjs';
 import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
@@ -24,23 +24,12 @@ async function start(functions, rest = '') {
   return { weir, invoke, result: resultOf(invoke), status };
 }
 
-// The most handlers that a file of "+pid" and "-pid" lines shows at once.
-async function mostAtOnce(file) {
-  let now = 0;
-  let most = 0;
-  for (const line of (await readFile(file, 'utf8')).trim().split('\n')) {
-    now += line.startsWith('+') ? 1 : -1;
-    most = Math.max(most, now);
-  }
-  return most;
-}
-
 test('no more instances than concurrency; what is too much waits', { skip }, async () => {
   const { weir, result, status } = await start(`  sleeps: ${node('index.sleeps', ', concurrency: 3')}`);
   const file = path.join(weir.folder, 'marks');
   const pids = await Promise.all(Array.from({ length: 12 }, () => result('sleeps', { ms: 30, file })));
   assert.equal(new Set(pids).size, 3);
-  assert.equal(await mostAtOnce(file), 3);
+  assert.equal(mostAtOnce(file), 3);
   assert.deepEqual(await status('sleeps').then(({ instances, waiting, running, cold_starts: starts }) => (
     { instances, waiting, running, starts })), { instances: 3, waiting: 0, running: 0, starts: 3 });
 });
@@ -50,7 +39,7 @@ test('with concurrency 1 handlers run one after the other in one instance', { sk
   const file = path.join(weir.folder, 'marks');
   const pids = await Promise.all(Array.from({ length: 10 }, () => result('sleeps', { ms: 2, file })));
   assert.equal(new Set(pids).size, 1);
-  assert.equal(await mostAtOnce(file), 1);
+  assert.equal(mostAtOnce(file), 1);
 });
 
 test('a full queue is a TooManyRequestsException', { skip }, async () => {

@@ -36,6 +36,17 @@ export function resultOf(invoke) {
   };
 }
 
+// The most handlers that a file of "+pid" and "-pid" lines, as `sleeps` writes it, shows at once.
+export function mostAtOnce(file) {
+  let now = 0;
+  let most = 0;
+  for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
+    now += line.startsWith('+') ? 1 : -1;
+    most = Math.max(most, now);
+  }
+  return most;
+}
+
 // Whether a process runs (a zombie does not).
 export function isAlive(pid) {
   if (!existsSync(`/proc/${pid}/stat`)) {

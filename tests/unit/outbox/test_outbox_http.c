@@ -25,6 +25,7 @@ struct fixture {
     int requests;
     char seen[512]; /* method, path, type, key, body of the last request */
     char log[1024];
+    char letter[512]; /* what was given up, described */
 };
 
 /* --- the host ---------------------------------------------------------------------- */
@@ -89,6 +90,22 @@ static void log_event(void *arg, const struct weir_outbox_event *event)
 
 /* --- the server ---------------------------------------------------------------------- */
 
+static enum weir_rc give_up(void *arg, struct weir_txn *txn, const struct weir_delivery *delivery,
+        const struct weir_give_up *why, const void **ret_held, struct weir_err *err)
+{
+    struct fixture *f = arg;
+    struct weir_buf buf;
+    (void)txn;
+    (void)why;
+    (void)ret_held;
+    (void)err;
+    weir_buf_init(&buf, sizeof(f->letter));
+    weir_outbox_describe(f->outbox, delivery, &buf);
+    snprintf(f->letter, sizeof(f->letter), "%.*s", WEIR_STR_ARG(weir_buf_view(&buf)));
+    weir_buf_fini(&buf);
+    return WEIR_OK;
+}
+
 static void handle(struct weir_http_request *request, void *arg)
 {
     struct fixture *f = arg;
@@ -119,7 +136,11 @@ static int set_up(void **state)
     struct weir_outbox_options outbox = {
         .store = f->store,
         .metrics = f->metrics,
-        .host = { .wake_at = wake_at, .changed = changed, .log = log_event, .arg = f },
+        .host = { .wake_at = wake_at,
+                .changed = changed,
+                .give_up = give_up,
+                .log = log_event,
+                .arg = f },
     };
     weir_loop_timer_init(&f->timer, f->loop, due);
     assert_int_equal(weir_outbox_create(&outbox, &f->outbox, &err), WEIR_OK);
@@ -150,6 +171,7 @@ static void post(struct fixture *f, struct weir_outbox_post *what)
     struct weir_txn *txn = weir_txn_create();
     struct weir_intent intent = {
         .id = WEIR_STR("id-1"),
+        .dead_letter = WEIR_STR("letters"),
         .retry = { .retries = 2, .backoff = { .pauses_ms = { 1 }, .count = 1 } },
     };
     what->url = weir_arena_printf(
@@ -187,13 +209,18 @@ static void headers_are_kept(void **state)
 static void refused_posts_are_given_up(void **state)
 {
     struct fixture *f = *state;
-    struct weir_outbox_post what = { .body = WEIR_STR("x") };
+    struct weir_outbox_post what = { .body = WEIR_STR("\"x\"") };
+    char letter[128];
     f->status = 404;
     post(f, &what);
+    snprintf(letter, sizeof(letter),
+            "{\"url\":\"http://127.0.0.1:%u/hook/secret?s=1\",\"body\":\"\\\"x\\\"\"}",
+            (unsigned)f->port);
     weir_loop_run(f->loop);
     assert_int_equal(f->requests, 1);
     assert_true(count(f, "weir_outbox_failed_total") == 1);
     assert_non_null(strstr(f->log, "answered with status 404"));
+    assert_string_equal(f->letter, letter);
     assert_null(strstr(f->log, "secret"));
 }
 
