@@ -3,6 +3,7 @@
 
 #include "cli/cli_int.h"
 #include "cli/configured.h"
+#include "function/function.h"
 #include "step/registry.h"
 #include "value/json.h"
 
@@ -31,6 +32,28 @@ static void write_json(struct weir_buf *buf, const struct weir_diagnostics *diag
     weir_buf_z(buf, "]}\n");
 }
 
+/* How the memory limits of functions would be kept, when there are any. */
+static void write_memory_limits(struct weir_buf *buf, const struct weir_config *config)
+{
+    bool any = false;
+    for (size_t i = 0; i < config->function_count; i++) {
+        any = any ||
+              (config->functions[i].command_count > 0 && config->functions[i].memory_bytes > 0);
+    }
+    struct weir_err err = { 0 };
+    if (!any) {
+        return;
+    }
+    if (weir_function_memory_check(&err) == WEIR_OK) {
+        weir_buf_z(buf, "memory limits of functions: started from here, the kernel keeps them\n");
+    } else {
+        weir_buf_printf(buf,
+                "memory limits of functions: started from here, they are watched, "
+                "for %s\n",
+                err.msg);
+    }
+}
+
 static void write_text(struct weir_buf *buf, const struct weir_diagnostics *diagnostics,
         const struct weir_config *config)
 {
@@ -52,6 +75,7 @@ static void write_text(struct weir_buf *buf, const struct weir_diagnostics *diag
         weir_buf_printf(buf, "; %zu warning%s", warnings, warnings == 1 ? "" : "s");
     }
     weir_buf_byte(buf, '\n');
+    write_memory_limits(buf, config);
 }
 
 static enum weir_cli_exit run(const struct weir_cli_call *call)

@@ -85,16 +85,17 @@ static void set_endpoints(struct environment *environment, const struct weir_fun
     }
 }
 
-/* The command behind `weir __exec FOLDER`. */
+/* The command behind `weir __exec CGROUP FOLDER`. */
 static const char *const *make_arguments(
-        const struct weir_function *function, struct weir_arena *arena)
+        const struct weir_instance *instance, struct weir_arena *arena)
 {
-    const struct weir_function_model *model = function->model;
+    const struct weir_function_model *model = instance->function->model;
     bool script = model->runtime != WEIR_RUNTIME_COMMAND;
-    const char **arguments = weir_arena_zero(arena, model->command_count + 6, sizeof(*arguments));
+    const char **arguments = weir_arena_zero(arena, model->command_count + 7, sizeof(*arguments));
     size_t n = 0;
     arguments[n++] = "weir";
     arguments[n++] = "__exec";
+    arguments[n++] = instance->cgroup != NULL ? instance->cgroup : "";
     arguments[n++] = weir_arena_str(arena, model->dir).p;
     for (size_t i = 0; i < model->command_count; i++) {
         arguments[n++] = weir_arena_str(arena, model->command[i]).p;
@@ -106,9 +107,10 @@ static const char *const *make_arguments(
     return arguments;
 }
 
-void weir_environment_make(const struct weir_function *function, uint16_t port, uint64_t number,
-        struct weir_arena *arena, struct weir_instance_start *ret_start)
+void weir_environment_make(const struct weir_instance *instance, struct weir_arena *arena,
+        struct weir_instance_start *ret_start)
 {
+    const struct weir_function *function = instance->function;
     const struct weir_function_model *model = function->model;
     struct environment environment = { .arena = arena };
     environment.all = weir_arena_zero(
@@ -119,11 +121,12 @@ void weir_environment_make(const struct weir_function *function, uint16_t port, 
             set_z(&environment, inherited[i], weir_str_z(value));
         }
     }
-    set_lambda(&environment, function, port, number);
+    uint16_t port = weir_http_server_port(instance->server);
+    set_lambda(&environment, function, port, instance->number);
     set_endpoints(&environment, function->functions);
     for (size_t i = 0; i < model->variable_count; i++) {
         set(&environment, model->variables[i].name, model->variables[i].value);
     }
-    ret_start->arguments = make_arguments(function, arena);
+    ret_start->arguments = make_arguments(instance, arena);
     ret_start->environment = environment.all;
 }

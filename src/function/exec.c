@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "function/function.h"
+#include "function/function_int.h"
 #include "net/child.h"
 
 enum { STATUS_NOT_STARTED = 127, CHILDREN_TEXT = 4096 };
@@ -80,6 +80,7 @@ _Noreturn static void end_as(int status)
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_NOT_STARTED);
 }
 
+/* argv is that of weir_function_exec. */
 _Noreturn static void become(char **argv, const sigset_t *mask, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -87,11 +88,13 @@ _Noreturn static void become(char **argv, const sigset_t *mask, pid_t parent)
         _exit(STATUS_NOT_STARTED); /* it ended before the line above */
     }
     sigprocmask(SIG_SETMASK, mask, NULL);
-    if (chdir(argv[0]) != 0) {
-        fprintf(stderr, "cannot enter %s: %m\n", argv[0]);
+    if (argv[0][0] != '\0' && !weir_cgroup_join(argv[0])) {
+        fprintf(stderr, "cannot join %s: %m\n", argv[0]);
+    } else if (chdir(argv[1]) != 0) {
+        fprintf(stderr, "cannot enter %s: %m\n", argv[1]);
     } else {
-        execvp(argv[1], argv + 1);
-        fprintf(stderr, "cannot start %s: %m\n", argv[1]);
+        execvp(argv[2], argv + 2);
+        fprintf(stderr, "cannot start %s: %m\n", argv[2]);
     }
     fflush(stderr);
     _exit(STATUS_NOT_STARTED);
@@ -111,7 +114,7 @@ static void reap(pid_t command)
 
 void weir_function_exec(int argc, char **argv)
 {
-    if (argc < 2) {
+    if (argc < 3) {
         _exit(STATUS_NOT_STARTED);
     }
     sigset_t none;
@@ -134,7 +137,7 @@ void weir_function_exec(int argc, char **argv)
         become(argv, &none, parent);
     }
     if (command < 0 || signals < 0) {
-        fprintf(stderr, "cannot start %s: %m\n", argv[1]);
+        fprintf(stderr, "cannot start %s: %m\n", argv[2]);
         fflush(stderr);
         kill_all();
         _exit(STATUS_NOT_STARTED);

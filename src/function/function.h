@@ -151,6 +151,7 @@ struct weir_functions_options {
     struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
             const struct weir_invocation *invocation);
     void *stand_in_arg;
+    const char *root; /* tests: a folder instead of "/" to look for cgroups in; NULL: none */
 };
 
 /*
@@ -174,6 +175,12 @@ WEIR_MUST_CHECK enum weir_rc weir_functions_start(
  */
 void weir_functions_stop(
         struct weir_functions *functions, uint64_t grace_ms, void (*stopped)(void *arg), void *arg);
+
+/*
+ * Whether the kernel would keep the memory limits of instances that this process started: by
+ * cgroup v2. Errors: WEIR_E_UNSUPPORTED: they would be watched, and err says why.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_function_memory_check(struct weir_err *err);
 
 /* Kill what still runs and free; done of what is not done yet does not run. NULL is fine. */
 void weir_functions_destroy(struct weir_functions *functions);
@@ -237,9 +244,10 @@ void weir_functions_cancel(struct weir_functions *functions, struct weir_invocat
 /* --- starting commands --------------------------------------------------------------- */
 
 /*
- * What `weir __exec FOLDER PROGRAM [ARGUMENT...]` does, with argv[0] being FOLDER: starts the
- * program in the folder, ends as it ends, and takes down all that it started. When the lifeline
- * (net/child.h) ends, everything ends at once. Never returns.
+ * What `weir __exec CGROUP FOLDER PROGRAM [ARGUMENT...]` does, with argv[0] being CGROUP: starts
+ * the program in the cgroup (empty: in this process's) and the folder, ends as it ends, and takes
+ * down all that it started. When the lifeline (net/child.h) ends, everything ends at once. Never
+ * returns.
  */
 _Noreturn void weir_function_exec(int argc, char **argv);
 

@@ -48,6 +48,7 @@ struct weir_instance {
     struct weir_loop_timer timer;     /* STARTING, BUSY, ANSWERED: time-out; IDLE: idle time;
                                          STOPPING: until it is killed */
     struct weir_loop_timer memory_timer;
+    char *cgroup; /* that limits its memory; NULL: that is watched, or not limited */
     struct weir_invocation *invocation; /* NULL: none, or nobody wants its answer */
     char request_id[WEIR_UUID_TEXT];    /* of the event it has; "" without one */
     uint64_t started_ns;                /* when it got that event, or was started */
@@ -100,6 +101,7 @@ struct weir_functions {
     struct weir_function *all;
     size_t count;
     struct weir_random random;
+    char *cgroup;         /* which those of instances are made in; NULL: memory is watched */
     uint64_t last_number; /* of an instance */
     size_t instance_count;
     struct weir_invocation *refused; /* to be told so, from the loop; in no order */
@@ -214,8 +216,38 @@ struct weir_instance_start {
     const char *const *environment;
 };
 
-void weir_environment_make(const struct weir_function *function, uint16_t port, uint64_t number,
-        struct weir_arena *arena, struct weir_instance_start *ret_start);
+void weir_environment_make(const struct weir_instance *instance, struct weir_arena *arena,
+        struct weir_instance_start *ret_start);
+
+/* --- cgroup.c ------------------------------------------------------------------------ */
+
+enum { WEIR_CGROUP_PATH = 4096 };
+
+/*
+ * Find the cgroup of weir's own in which it can limit the memory of others; changes nothing. root
+ * is in front of all paths. Errors: WEIR_E_UNSUPPORTED: it has none, and err says why.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_cgroup_find(
+        const char *root, char ret_folder[static WEIR_CGROUP_PATH], struct weir_err *err);
+
+/*
+ * Make it one that others can be made in; this process moves into a part of it. Errors:
+ * WEIR_E_UNSUPPORTED: it cannot be, and is as it was.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_cgroup_take(const char *folder, struct weir_err *err);
+
+/* Make the group of an instance, with a limit. Free with weir_cgroup_destroy. Errors: WEIR_E_IO. */
+WEIR_MUST_CHECK enum weir_rc weir_cgroup_create(const char *folder, uint64_t number, uint64_t bytes,
+        char **ret_group, struct weir_err *err);
+
+/* Move this process into a group. */
+WEIR_MUST_CHECK bool weir_cgroup_join(const char *group);
+
+/* Whether the kernel has killed something in it for the limit. */
+bool weir_cgroup_has_killed(const char *group);
+
+/* Remove it with all that is in it, and free. NULL is fine. */
+void weir_cgroup_destroy(char *group);
 
 /* --- memory.c ------------------------------------------------------------------------ */
 

@@ -146,7 +146,8 @@ static void look_at_memory(struct weir_loop_timer *timer)
     if (bytes > instance->most_memory_bytes) {
         instance->most_memory_bytes = bytes;
     }
-    if (function->model->memory_bytes == 0 || bytes <= function->model->memory_bytes) {
+    if (function->model->memory_bytes == 0 || instance->cgroup != NULL ||
+            bytes <= function->model->memory_bytes) {
         weir_loop_timer_start(timer, MEMORY_LOOK_MS);
         return;
     }
@@ -301,6 +302,7 @@ void weir_instance_destroy(struct weir_instance *instance)
         instance->parked->owner = NULL;
     }
     weir_child_destroy(instance->child);
+    weir_cgroup_destroy(instance->cgroup);
     weir_http_server_destroy(instance->server);
     weir_loop_timer_fini(&instance->timer);
     weir_loop_timer_fini(&instance->memory_timer);
@@ -338,17 +340,27 @@ static void on_exit(void *arg, struct weir_child_exit how)
     if (state != WEIR_INSTANCE_STOPPING) {
         struct weir_err err = { 0 };
         describe_exit(how, &err);
-        weir_function_log(function, WEIR_LOG_WARN, "function.ended", instance->number,
-                instance->request_id, "%s", err.msg);
+        bool too_much = instance->cgroup != NULL && weir_cgroup_has_killed(instance->cgroup);
+        const char *type = too_much ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+        if (too_much) {
+            weir_function_log(function, WEIR_LOG_WARN, "function.out_of_memory", instance->number,
+                    instance->request_id, "it may use %llu MiB",
+                    (unsigned long long)(function->model->memory_bytes >> 20));
+        } else {
+            weir_function_log(function, WEIR_LOG_WARN, "function.ended", instance->number,
+                    instance->request_id, "%s", err.msg);
+        }
         if (state == WEIR_INSTANCE_IDLE) {
             weir_function_unlist(instance);
         }
         enter(instance, WEIR_INSTANCE_STOPPING);
         if (state == WEIR_INSTANCE_STARTING) {
-            fail_start(instance, "Runtime.ExitError", &err, weir_str(NULL, 0));
+            fail_start(instance, type, &err, weir_str(NULL, 0));
         } else {
-            finish_with(instance, "Runtime.ExitError", &err);
-            weir_function_failed(function, err.msg);
+            finish_with(instance, type, &err);
+            if (!too_much) { /* as when it is watched: the next event starts another at once */
+                weir_function_failed(function, err.msg);
+            }
         }
     }
     weir_instance_destroy(instance);
@@ -379,8 +391,7 @@ static enum weir_rc start_child(struct weir_instance *instance, struct weir_err 
     struct weir_instance_start start = { 0 };
     int script = -1;
     weir_arena_init(&arena);
-    weir_environment_make(
-            function, weir_http_server_port(instance->server), instance->number, &arena, &start);
+    weir_environment_make(instance, &arena, &start);
     if (function->script >= 0) {
         char path[64]; /* opened anew, so that each instance reads from the beginning */
         snprintf(path, sizeof(path), "/proc/self/fd/%d", function->script);
@@ -435,6 +446,10 @@ enum weir_rc weir_instance_create(struct weir_function *function, struct weir_er
     };
     enum weir_rc rc =
             weir_http_server_create(functions->options.loop, &http, &instance->server, err);
+    if (rc == WEIR_OK && functions->cgroup != NULL && function->model->memory_bytes > 0) {
+        rc = weir_cgroup_create(functions->cgroup, instance->number, function->model->memory_bytes,
+                &instance->cgroup, err);
+    }
     if (rc == WEIR_OK) {
         rc = start_child(instance, err);
     }

@@ -500,9 +500,51 @@ static enum weir_rc start_client(struct weir_functions *functions, struct weir_e
     return weir_http_client_create(functions->options.loop, &options, &functions->client, err);
 }
 
+static void log_memory_limits(const struct weir_functions *functions, const char *how)
+{
+    struct weir_function_event event = {
+        .level = WEIR_LOG_INFO,
+        .what = "functions.memory_limits",
+        .request_id = "",
+        .text = weir_str_z(how),
+    };
+    if (functions->options.log != NULL) {
+        functions->options.log(functions->options.arg, &event);
+    }
+}
+
+/* Have the kernel keep the memory limits where it can; else they are watched. */
+static void choose_memory_limits(struct weir_functions *functions)
+{
+    bool any = false;
+    for (size_t i = 0; i < functions->count; i++) {
+        const struct weir_function *function = &functions->all[i];
+        any = any || (!weir_function_is_remote(function) && function->model->memory_bytes > 0);
+    }
+    if (!any || functions->options.stand_in != NULL) {
+        return;
+    }
+    char folder[WEIR_CGROUP_PATH];
+    char how[WEIR_CGROUP_PATH + 64];
+    struct weir_err err = { 0 };
+    const char *root = functions->options.root != NULL ? functions->options.root : "";
+    enum weir_rc rc = weir_cgroup_find(root, folder, &err);
+    if (rc == WEIR_OK) {
+        rc = weir_cgroup_take(folder, &err);
+    }
+    if (rc == WEIR_OK) {
+        functions->cgroup = weir_strndup(folder, strlen(folder));
+        snprintf(how, sizeof(how), "the kernel keeps them in %s", folder);
+    } else {
+        snprintf(how, sizeof(how), "they are watched, for %s", err.msg);
+    }
+    log_memory_limits(functions, how);
+}
+
 enum weir_rc weir_functions_start(
         struct weir_functions *functions, struct weir_str endpoint, struct weir_err *err)
 {
+    choose_memory_limits(functions);
     functions->endpoint = weir_strndup(endpoint.p, endpoint.n);
     enum weir_rc rc = start_client(functions, err);
     for (size_t i = 0; rc == WEIR_OK && i < functions->count; i++) {
@@ -560,6 +602,7 @@ void weir_functions_destroy(struct weir_functions *functions)
     weir_http_client_destroy(functions->client);
     weir_free(functions->program);
     weir_free(functions->endpoint);
+    weir_free(functions->cgroup);
     functions->destroyed = true;
     functions->posts++;
     arrived(functions);

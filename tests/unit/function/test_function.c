@@ -1,7 +1,9 @@
 /* Functions: the Runtime API, pools, back-offs, stopping; with runtimes made for the purpose. */
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../test.h"
@@ -17,7 +19,8 @@ struct hosting {
     struct weir_function_model models[MODES_MAX];
     struct weir_str commands[MODES_MAX][3];
     size_t count;
-    char *log; /* "what function text\n" */
+    const char *root; /* instead of "/", with cgroups */
+    char *log;        /* "what function text\n" */
     size_t logged;
     bool stopped;
 };
@@ -81,6 +84,7 @@ static void begin(struct hosting *hosting)
         .account = WEIR_STR("000000000000"),
         .log = keep_log,
         .arg = hosting,
+        .root = hosting->root,
     };
     assert_int_equal(weir_functions_create(&options, &hosting->functions, &err), WEIR_OK);
     assert_int_equal(weir_functions_start(hosting->functions, WEIR_STR("http://127.0.0.1:1"), &err),
@@ -455,6 +459,153 @@ static void an_end_without_a_stop(void **state)
     end(&hosting);
 }
 
+/* --- memory limits: a folder that looks like the kernel's ----------------------------- */
+
+enum { PATH_BYTES = 256, TEXT_BYTES = 256 };
+
+static void write_file(const char *folder, const char *path, const char *text)
+{
+    char whole[PATH_BYTES];
+    snprintf(whole, sizeof(whole), "%s%s", folder, path);
+    for (char *slash = strchr(whole + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(whole, 0755);
+        *slash = '/';
+    }
+    FILE *file = fopen(whole, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_file(const char *folder, const char *path, const char *expected)
+{
+    char whole[PATH_BYTES];
+    char text[TEXT_BYTES] = "";
+    snprintf(whole, sizeof(whole), "%s%s", folder, path);
+    FILE *file = fopen(whole, "r");
+    assert_non_null(file);
+    (void)fgets(text, sizeof(text), file);
+    fclose(file);
+    assert_string_equal(text, expected);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
+{
+    (void)stat;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static void remove_folder(const char *folder)
+{
+    assert_int_equal(nftw(folder, remove_one, 4, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* A process that is in cgroup /own, whose files say this. */
+static void make_machine(
+        char folder[static PATH_BYTES], const char *own, const char *controllers, const char *procs)
+{
+    snprintf(folder, PATH_BYTES, "/tmp/weir-cgroup-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "/proc/self/cgroup", own);
+    write_file(folder, "/sys/fs/cgroup/own/cgroup.controllers", controllers);
+    write_file(folder, "/sys/fs/cgroup/own/cgroup.subtree_control", "");
+    write_file(folder, "/sys/fs/cgroup/own/cgroup.procs", procs);
+    write_file(folder, "/sys/fs/cgroup/own/weir/cgroup.procs", "");
+    write_file(folder, "/sys/fs/cgroup/own/instance-1/cgroup.procs", "");
+    write_file(folder, "/sys/fs/cgroup/own/instance-1/memory.max", "max");
+    write_file(folder, "/sys/fs/cgroup/own/instance-1/memory.oom.group", "0");
+    write_file(folder, "/sys/fs/cgroup/own/instance-1/memory.events", "oom 1\noom_kill 0\n");
+}
+
+static void memory_is_watched_without_a_cgroup_of_its_own(void **state)
+{
+    (void)state;
+    char me[32];
+    char others[64];
+    snprintf(me, sizeof(me), "%d\n", (int)getpid());
+    snprintf(others, sizeof(others), "%d\n1\n", (int)getpid());
+    const char *cases[][4] = {
+        { "4:memory:/own\n", "memory", me, "there is no cgroup v2" },
+        { "0::/own\n", "cpu memoryless", me, "has no memory controller" },
+        { "0::/elsewhere\n", "memory", me, "has no memory controller" },
+        { "0::/own\n", "cpu memory", others, "weir is not alone in" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(cases); i++) {
+        struct hosting hosting = { 0 };
+        struct asked asked = { 0 };
+        char folder[PATH_BYTES];
+        make_machine(folder, cases[i][0], cases[i][1], cases[i][2]);
+        hosting.root = folder;
+        add(&hosting, "echo")->memory_bytes = 256 << 20;
+        begin(&hosting);
+        assert_non_null(strstr(hosting.log, "functions.memory_limits  they are watched, for "));
+        assert_non_null(strstr(hosting.log, cases[i][3]));
+        ask(&hosting, &asked, "echo", "{}");
+        assert_outcome(&asked, WEIR_FUNCTION_OK, "{}", "");
+        assert_file(folder, "/sys/fs/cgroup/own/cgroup.subtree_control", "");
+        assert_file(folder, "/sys/fs/cgroup/own/weir/cgroup.procs", "");
+        assert_file(folder, "/sys/fs/cgroup/own/instance-1/memory.max", "max");
+        end(&hosting);
+        remove_folder(folder);
+    }
+}
+
+static void the_kernel_limits_memory_in_a_cgroup_of_its_own(void **state)
+{
+    (void)state;
+    struct hosting hosting = { 0 };
+    struct asked asked = { 0 };
+    char folder[PATH_BYTES];
+    char me[32];
+    snprintf(me, sizeof(me), "%d\n", (int)getpid());
+    make_machine(folder, "1:cpu:/\n0::/own\n", "cpu memory pids\n", me);
+    hosting.root = folder;
+    add(&hosting, "dies")->memory_bytes = 64 << 20;
+    begin(&hosting);
+    me[strlen(me) - 1] = '\0';
+    assert_non_null(strstr(hosting.log, "functions.memory_limits  the kernel keeps them in "));
+    assert_file(folder, "/sys/fs/cgroup/own/weir/cgroup.procs", me);
+    assert_file(folder, "/sys/fs/cgroup/own/cgroup.subtree_control", "+memory");
+    write_file(folder, "/sys/fs/cgroup/own/instance-1/memory.events", "oom 1\noom_kill 1\n");
+    ask(&hosting, &asked, "dies", "{}");
+    wait_for(&asked);
+    assert_int_equal(asked.outcome, WEIR_FUNCTION_RETRYABLE);
+    assert_non_null(strstr(asked.response, "{\"errorType\":\"Runtime.OutOfMemory\""));
+    assert_non_null(strstr(hosting.log, "function.out_of_memory dies "));
+    assert_file(folder, "/sys/fs/cgroup/own/instance-1/memory.max", "67108864");
+    assert_file(folder, "/sys/fs/cgroup/own/instance-1/memory.oom.group", "1");
+    assert_file(folder, "/sys/fs/cgroup/own/instance-1/cgroup.procs", "0"); /* it joined */
+    end(&hosting);
+    remove_folder(folder);
+}
+
+/* Without the group's limit nothing is started. */
+static void what_cannot_be_limited_is_not_started(void **state)
+{
+    (void)state;
+    struct hosting hosting = { 0 };
+    struct asked asked = { 0 };
+    char folder[PATH_BYTES];
+    char me[32];
+    snprintf(me, sizeof(me), "%d\n", (int)getpid());
+    make_machine(folder, "0::/own\n", "memory\n", me);
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/sys/fs/cgroup/own/instance-1/memory.max", folder);
+    assert_int_equal(remove(path), 0);
+    hosting.root = folder;
+    add(&hosting, "echo")->memory_bytes = 64 << 20;
+    begin(&hosting);
+    ask(&hosting, &asked, "echo", "{}");
+    wait_for(&asked);
+    assert_int_not_equal(asked.outcome, WEIR_FUNCTION_OK);
+    assert_non_null(strstr(asked.error, "cannot limit memory in "));
+    end(&hosting);
+    remove_folder(folder);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "__exec") == 0) {
@@ -475,6 +626,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(failures_make_the_pause_longer),
         cmocka_unit_test(a_stop_blocks_what_runs_and_kills_what_stays),
         cmocka_unit_test(an_end_without_a_stop),
+        cmocka_unit_test(memory_is_watched_without_a_cgroup_of_its_own),
+        cmocka_unit_test(the_kernel_limits_memory_in_a_cgroup_of_its_own),
+        cmocka_unit_test(what_cannot_be_limited_is_not_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
