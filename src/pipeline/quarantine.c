@@ -44,6 +44,7 @@ struct held {
     size_t entries;         /* in the store */
     struct weir_pos awaits; /* the record whose letter is awaited; 0: what is parked goes on */
     size_t given;           /* entries with the lane */
+    bool recalled;          /* they all go back before anything goes on, so that order is kept */
     const struct weir_txn *skipping; /* deletes the letter that is awaited */
 };
 
@@ -247,7 +248,7 @@ static bool can_wait(const struct queued *queued)
 void weir_quarantine_look(const struct weir_lane *lane, struct queued *queued)
 {
     const struct held *held = can_wait(queued) ? find(lane->shard->source, queued->key) : NULL;
-    if (held != NULL && (queued->origin == NULL || held->awaits.seq != 0)) {
+    if (held != NULL && (queued->origin == NULL || held->awaits.seq != 0 || held->recalled)) {
         queued->parked = true;
         queued->failed = false;
     }
@@ -297,15 +298,19 @@ void weir_quarantine_settle(struct weir_lane *lane, const struct queued *queued)
 
 static void go_on(struct held *held);
 
-/* Nothing is awaited any more: what is parked is next, or nothing is. */
+/*
+ * Nothing is awaited any more: what is parked is next, or nothing is. A letter may be skipped while
+ * the lane still has what was behind its record, of which the first have gone back already.
+ */
 static void release(struct held *held)
 {
     held->awaits.seq = 0;
+    held->recalled = held->given > 0;
     weir_crash_point("quarantine.released");
     count_entries(held, -1);
     if (held->entries == 0) {
         let_go(held);
-    } else {
+    } else if (!held->recalled) {
         go_on(held);
     }
 }
@@ -357,6 +362,7 @@ static void parked_left(struct queued *queued, bool settled)
     }
     held->given--;
     count_entries(held, stays(source->pipeline, queued) ? 0 : -1);
+    held->recalled = held->recalled && held->given > 0;
     if (held->entries == 0) {
         let_go(held);
     } else if (held->given == 0 && held->awaits.seq == 0) {

@@ -27,7 +27,7 @@ async function start(functions, rest = '') {
 test('no more instances than concurrency; what is too much waits', { skip }, async () => {
   const { weir, result, status } = await start(`  sleeps: ${node('index.sleeps', ', concurrency: 3')}`);
   const file = path.join(weir.folder, 'marks');
-  const pids = await Promise.all(Array.from({ length: 12 }, () => result('sleeps', { ms: 30, file })));
+  const pids = await Promise.all(Array.from({ length: 12 }, () => result('sleeps', { ms: 500, file })));
   assert.equal(new Set(pids).size, 3);
   assert.equal(mostAtOnce(file), 3);
   assert.deepEqual(await status('sleeps').then(({ instances, waiting, running, cold_starts: starts }) => (

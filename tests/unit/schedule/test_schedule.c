@@ -285,6 +285,14 @@ static void test_an_event_without_input(void **state)
     world_destroy(world);
 }
 
+/* A metric since the engine's last start. */
+static double metric(const struct world *world, const char *name)
+{
+    struct weir_metric_reading reading;
+    weir_metrics_read(world->engine->metrics, weir_str_z(name), NULL, 0, &reading);
+    return reading.sum;
+}
+
 static void test_a_year_of_firings(void **state)
 {
     (void)state;
@@ -304,6 +312,8 @@ static void test_a_year_of_firings(void **state)
     assert_int_equal(get(world, "daily", &now), WEIR_OK);
     assert_int_equal(now.fired, 364);
     assert_int_equal(now.missed, 0);
+    assert_true(metric(world, "weir_schedule_fired_total") == 364);
+    assert_true(metric(world, "weir_schedule_missed_total") == 0);
     world_destroy(world);
 }
 
@@ -455,6 +465,8 @@ static void test_missed_by_each_policy(void **state)
     struct weir_schedule_state now = { 0 };
     assert_int_equal(get(world, "policy", &now), WEIR_OK);
     assert_int_equal(now.missed, 2);
+    assert_true(metric(world, "weir_schedule_fired_total") == 1);
+    assert_true(metric(world, "weir_schedule_missed_total") == 2);
 
     schedule.missed = WEIR_MISSED_SKIP;
     update(world, &schedule);

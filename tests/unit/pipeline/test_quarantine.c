@@ -1,0 +1,223 @@
+/* Quarantine: what waits behind a record that failed is processed in order, once, and only then. */
+#include "pipeline/letters.h"
+#include "pipeline_fixture.h"
+
+/* Records whose n is one of `failing` fail. */
+static void add_copy(struct bench *b, const char *failing, const char *rest)
+{
+    char yaml[512];
+    (void)snprintf(yaml, sizeof(yaml),
+            "source: { table: orders, batch: 5, concurrency: 1 }\n"
+            "steps:\n"
+            "  - require: [\"!(int(new.n) in [%s])\"]\n"
+            "  - send: { queue: out, body: \"${new.id}${new.n} after ${old.?n.orValue(0)}\" }\n"
+            "on_failure: { table: letters }\n"
+            "%s\n",
+            failing, rest);
+    add_pipeline(b, "copy", yaml);
+}
+
+static void put_orders(struct bench *b, const char *id, int from, int to)
+{
+    for (int n = from; n <= to; n++) {
+        put_n(b, "orders", id, n);
+    }
+}
+
+static int set_up_quarantine(void **state)
+{
+    set_up_stepped(state);
+    struct bench *b = *state;
+    struct weir_table letters = definition("letters", "pipeline", "sequence");
+    letters.key.sort[0].type = WEIR_TYPE_S;
+    assert_int_equal(create(b->f, &letters), WEIR_OK);
+    make_table(b, "orders");
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    return 0;
+}
+
+static void expect_held(struct bench *b, unsigned keys, unsigned records)
+{
+    char wanted[80] = "\"quarantine\"";
+    if (keys > 0) {
+        (void)snprintf(wanted, sizeof(wanted), "\"quarantine\":{\"keys\":%u,\"records\":%u}", keys,
+                records);
+    }
+    if (status_has(b, wanted) != (keys > 0)) {
+        struct weir_buf buf;
+        status_text(b, &buf);
+        fail_msg("%u keys and %u records are not what is held in %s", keys, records, buf.p);
+    }
+}
+
+/* Append what the queue has of an item's records from..to, each of which is a change of the last.
+ */
+static void add_copies(struct weir_buf *wanted, const char *id, int from, int to)
+{
+    for (int n = from; n <= to; n++) {
+        weir_buf_printf(wanted, "%s%d after %d\n", id, n, n - 1);
+    }
+}
+
+static void expect_copies(struct bench *b, struct weir_buf *wanted)
+{
+    weir_buf_byte(wanted, '\0');
+    assert_string_equal(bodies(b, "out"), wanted->p);
+    weir_buf_fini(wanted);
+}
+
+static void redrive(struct bench *b)
+{
+    struct weir_err err;
+    struct weir_letters all = { .pipeline = WEIR_STR("copy") };
+    struct weir_redriven redriven;
+    all.stale = true; /* the item has changed since: what waits are its changes */
+    must(weir_pipelines_redrive(b->pipelines, &all, &arena, &redriven, &err), &err);
+    assert_int_equal(redriven.given, 1);
+    settle(b);
+}
+
+static struct weir_letters_removal removal;
+static bool removed;
+
+static void note_removed(struct weir_letters_removal *done)
+{
+    must(done->rc, &done->err);
+    removed = true;
+}
+
+static void begin_to_skip(struct bench *b)
+{
+    struct weir_err err;
+    struct weir_str next;
+    struct weir_letters all = { .pipeline = WEIR_STR("copy") };
+    removal = (struct weir_letters_removal){ .done = note_removed };
+    removed = false;
+    must(weir_pipelines_remove_letters(b->pipelines, &all, &arena, &removal, &next, &err), &err);
+}
+
+static void skip_letter(struct bench *b)
+{
+    begin_to_skip(b);
+    settle(b);
+    assert_true(removed);
+    assert_int_equal(removal.count, 1);
+}
+
+static void later_records_wait_through_a_restart_and_go_on_in_order(void **state)
+{
+    struct bench *b = *state;
+    struct weir_buf wanted;
+    weir_buf_init(&wanted, 1 << 16);
+    add_copy(b, "2", "quarantine: key");
+    put_orders(b, "a", 1, 9);
+    settle(b);
+    expect_held(b, 1, 8);
+    put_orders(b, "b", 1, 1); /* another item */
+    settle(b);
+    restart(b);
+    add_copy(b, "2", "quarantine: key");
+    put_orders(b, "a", 10, 150); /* more than are with a lane at a time */
+    settle(b);
+    expect_held(b, 1, 149);
+    redrive(b);
+    expect_held(b, 1, 149); /* it failed again */
+    restart(b);
+    add_copy(b, "1000", "quarantine: key");
+    redrive(b);
+    expect_held(b, 0, 0);
+    add_copies(&wanted, "a", 1, 1);
+    add_copies(&wanted, "b", 1, 1);
+    add_copies(&wanted, "a", 2, 150);
+    expect_copies(b, &wanted);
+    assert_int_equal(count_items(b, "letters"), 0);
+    restart(b);
+    add_copy(b, "1000", "quarantine: key");
+    settle(b);
+    expect_held(b, 0, 0);
+}
+
+static void what_fails_among_those_that_waited_holds_the_rest(void **state)
+{
+    struct bench *b = *state;
+    struct weir_buf wanted;
+    weir_buf_init(&wanted, 1 << 16);
+    add_copy(b, "2, 5", "quarantine: key");
+    put_orders(b, "a", 1, 9);
+    settle(b);
+    skip_letter(b);
+    expect_held(b, 1, 5);
+    skip_letter(b);
+    expect_held(b, 0, 0);
+    put_orders(b, "a", 10, 10);
+    settle(b);
+    add_copies(&wanted, "a", 1, 1);
+    add_copies(&wanted, "a", 3, 4);
+    add_copies(&wanted, "a", 6, 10);
+    expect_copies(b, &wanted);
+}
+
+static void without_the_option_what_waits_goes_on(void **state)
+{
+    struct bench *b = *state;
+    struct weir_buf wanted;
+    weir_buf_init(&wanted, 1 << 16);
+    add_copy(b, "2", "quarantine: key");
+    put_orders(b, "a", 1, 4);
+    settle(b);
+    expect_held(b, 1, 3);
+    for (int i = 0; i < 2; i++) { /* the second time nothing is left of it */
+        restart(b);
+        add_copy(b, "2", "");
+        settle(b);
+        expect_held(b, 0, 0);
+    }
+    add_copies(&wanted, "a", 1, 1);
+    add_copies(&wanted, "a", 3, 4);
+    expect_copies(b, &wanted);
+    assert_int_equal(count_items(b, "letters"), 1);
+}
+
+/* Skips the next letter as soon as it is there: what was behind its record is on its way back. */
+static bool step_and_skip(void *arg)
+{
+    struct bench *b = arg;
+    if (removed && count_items(b, "letters") == 1) {
+        begin_to_skip(b);
+        weir_loop_on_idle(b->loop, step_store, b);
+    }
+    return weir_store_step(b->f->store);
+}
+
+static void a_skip_while_records_go_back_keeps_their_order(void **state)
+{
+    struct bench *b = *state;
+    struct weir_buf wanted;
+    weir_buf_init(&wanted, 1 << 16);
+    add_copy(b, "2, 3", "quarantine: key");
+    put_orders(b, "a", 1, 40);
+    settle(b);
+    expect_held(b, 1, 39);
+    begin_to_skip(b); /* the letter of 2; then 3 to 40 are with the lane, and 3 fails */
+    weir_loop_on_idle(b->loop, step_and_skip, b);
+    settle(b);
+    expect_held(b, 0, 0);
+    add_copies(&wanted, "a", 1, 1);
+    add_copies(&wanted, "a", 4, 40);
+    expect_copies(b, &wanted);
+}
+
+#define QUARANTINE(test) cmocka_unit_test_setup_teardown(test, set_up_quarantine, tear_down_bench)
+
+int main(void)
+{
+    (void)arena_setup;
+    (void)arena_teardown;
+    const struct CMUnitTest tests[] = {
+        QUARANTINE(later_records_wait_through_a_restart_and_go_on_in_order),
+        QUARANTINE(what_fails_among_those_that_waited_holds_the_rest),
+        QUARANTINE(without_the_option_what_waits_goes_on),
+        QUARANTINE(a_skip_while_records_go_back_keeps_their_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
