@@ -212,6 +212,7 @@ struct weir_invocation {
     struct weir_str
             id;    /* its request id, 36 characters; empty: one is made. Borrowed during invoke */
     bool want_log; /* log_tail is filled */
+    bool wants_state; /* its answer needs a member `state`: for stand-ins that have no other */
     void (*done)(struct weir_invocation *invocation); /* required; once, never inside invoke */
     void *arg;
 

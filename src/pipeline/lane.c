@@ -194,7 +194,7 @@ void weir_lane_consider(struct weir_lane *lane)
         return;
     }
     if (!batch_is_due(lane)) {
-        if (!is_closing(lane) && weir_window_close(lane)) {
+        if (weir_window_close(lane)) {
             weir_loop_timer_stop(&lane->timer);
             queue_lane(lane);
         }

@@ -215,6 +215,7 @@ struct open_window {
     struct weir_time end; /* the first moment behind it; 0: none is open */
     struct weir_pos last; /* of the record that came into it last */
     bool early;           /* its state is too large: it is closed before its time */
+    uint8_t hops;         /* the most of a record in it: pipelines it came through */
 };
 
 struct weir_lane {

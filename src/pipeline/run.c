@@ -405,9 +405,8 @@ static void stop_run(struct weir_lane *lane, enum weir_verdict verdict, const st
 static void begin_run(struct weir_lane *lane)
 {
     weir_batch_begin(&lane->batch);
-    if (!weir_window_close(lane)) {
-        weir_lane_check_ages(lane);
-    }
+    weir_window_close(lane);
+    weir_lane_check_ages(lane);
 }
 
 /* A step cannot process the end of a window: that blocks the shard, for nothing may pass it. */
@@ -426,6 +425,7 @@ static void end_run(struct weir_lane *lane)
     } else if (closing_failed(lane)) {
         struct weir_err err = lane->closing->err;
         lane->closing->failed = false;
+        weir_fail_in(&err, err.code, "the end of a window: ");
         weir_lane_block(lane, &err);
     } else if (weir_quarantine_mark(lane) || weir_intake_mark(lane) || lane->rerun) {
         weir_lane_rewind(lane); /* without the records that failed, which are marked */

@@ -27,7 +27,9 @@ struct entry {
     int64_t start_ms;
     int64_t end_ms;
     uint64_t last;
-    uint64_t early;
+    uint8_t early;
+    uint8_t hops;
+    uint8_t zero[6];
 };
 
 static bool has_windows(const struct pipeline *pipeline)
@@ -93,12 +95,13 @@ static struct queued *make_closing(struct weir_lane *lane)
         .source = &table->source,
         .event = WEIR_EVENT_MODIFY,
         .pos = { lane->window.last.seq + 1 },
-        .created = { lane->window.end.ms - 1 },
+        .created = lane->window.end,
         .shard = lane->shard->number,
         .keys = none,
     };
     weir_lane_shard_id(lane, shard);
-    struct queued *closing = weir_queued_create(&record, weir_str_z(shard), 0, NULL, WEIR_STR(""));
+    struct queued *closing =
+            weir_queued_create(&record, weir_str_z(shard), lane->window.hops, NULL, WEIR_STR(""));
     weir_arena_fini(&arena);
     return closing;
 }
@@ -191,6 +194,7 @@ static enum weir_rc read_entry(struct weir_lane *lane, struct weir_arena *arena,
         .end = { entry.end_ms },
         .last = { entry.last },
         .early = entry.early != 0,
+        .hops = entry.hops,
     };
     *ret_state = weir_str(found.value.p + sizeof(entry), found.value.n - sizeof(entry));
     return WEIR_OK;
@@ -241,13 +245,17 @@ enum weir_rc weir_window_load(struct weir_lane *lane, struct weir_err *err)
     return rc;
 }
 
-static struct weir_pos last_done(const struct weir_lane *lane)
+/* What the window becomes when the records that are done have come into it. */
+static struct open_window window_after(const struct weir_lane *lane)
 {
     const struct queued *queued = lane->taken.first;
-    for (size_t i = 1; i < lane->done_count; i++) {
-        queued = queued->next;
+    struct open_window window = window_of(lane, queued);
+    for (size_t i = 0; i < lane->done_count; i++, queued = queued->next) {
+        window.last = queued->record.pos;
+        window.hops = queued->hops > window.hops ? queued->hops : window.hops;
     }
-    return queued->record.pos;
+    window.early = lane->window_state.n > WEIR_WINDOW_STATE_MAX;
+    return window;
 }
 
 static struct weir_str encode(
@@ -258,6 +266,7 @@ static struct weir_str encode(
         .end_ms = window->end.ms,
         .last = window->last.seq,
         .early = window->early,
+        .hops = window->hops,
     };
     char *bytes = weir_arena_alloc(arena, sizeof(entry) + state.n);
     memcpy(bytes, &entry, sizeof(entry));
@@ -273,12 +282,9 @@ void weir_window_committing(struct weir_lane *lane)
         lane->window_committing = (struct open_window){ 0 };
         weir_txn_delete(txn, WEIR_SPACE_WINDOW, weir_lane_key(&txn->arena, lane));
     } else if (lane->window_state.n > 0) {
-        struct open_window *window = &lane->window_committing;
-        *window = window_of(lane, lane->taken.first);
-        window->last = last_done(lane);
-        window->early = lane->window_state.n > WEIR_WINDOW_STATE_MAX;
+        lane->window_committing = window_after(lane);
         weir_txn_put(txn, WEIR_SPACE_WINDOW, weir_lane_key(&txn->arena, lane),
-                encode(&txn->arena, window, lane->window_state));
+                encode(&txn->arena, &lane->window_committing, lane->window_state));
     }
 }
 

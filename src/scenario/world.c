@@ -80,8 +80,14 @@ static struct weir_stand_in answer_call(void *arg, const struct weir_function_mo
         .function = weir_arena_str(&world->arena, model->name),
         .event = weir_arena_str(&world->arena, invocation->payload),
     };
-    return options->stand_in != NULL ? options->stand_in(options->arg, model, invocation)
-                                     : (struct weir_stand_in){ .response = WEIR_STR("null") };
+    if (options->stand_in != NULL) {
+        return options->stand_in(options->arg, model, invocation);
+    }
+    struct weir_str least = WEIR_STR("null");
+    if (invocation->wants_state) {
+        least = WEIR_STR("{\"state\":{}}");
+    }
+    return (struct weir_stand_in){ .response = least };
 }
 
 /* --- start and stop ------------------------------------------------------------------------ */

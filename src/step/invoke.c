@@ -207,6 +207,7 @@ static bool ask(const struct invoke_step *step, struct work *work, const struct 
         work->invocation = (struct weir_invocation){
             .function = step->function,
             .payload = weir_arena_str(weir_lane_arena(lane), weir_buf_view(&buf)),
+            .wants_state = step->window_ms > 0,
             .done = invocation_done,
             .arg = work,
         };
@@ -368,7 +369,7 @@ static void add_event(const struct invoke_step *step, struct work *work, struct 
     if (step->has_result) {
         event.slots = weir_event_copy_slots(work->lane, event);
         event.slots[step->result] = *answer;
-        event.of_batch = step->payload == NULL;
+        event.of_batch = step->payload == NULL && !work->window.closes;
     }
     weir_events_add(work->lane, &work->out, event);
 }

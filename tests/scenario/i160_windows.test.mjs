@@ -150,6 +150,24 @@ test('kill -9 loses no window, and ends none with another state', { skip, timeou
   }
 });
 
+test('a state of more than a megabyte ends its window early', { skip }, async () => {
+  const { create, put, calls, ends, close } = await start();
+  try {
+    await create({ TumblingWindowInSeconds: 900 });
+    await put({ id: 'a', n: 1 });
+    await put({ id: 'b', n: 2, large: true });
+    await eventually(() => ends().length === 1);
+    const [{ state, isWindowTerminatedEarly, window, Records }] = ends();
+    assert.deepEqual([state, isWindowTerminatedEarly, Records], [{ sum: 3, padding: 2 << 20 }, true, []]);
+    await put({ id: 'c', n: 4 });
+    await eventually(() => calls().at(-1).Records.length === 1);
+    const last = calls().at(-1);
+    assert.deepEqual([last.state, last.isWindowTerminatedEarly, last.window], [{}, false, window]);
+  } finally {
+    await close();
+  }
+});
+
 test('in weir.yaml: totals by the answer to an end; one that fails holds its shard', { skip }, async () => {
   const { weir, file, put, calls, ends, close } = await start({ pipelines: `
 pipelines:
@@ -160,9 +178,8 @@ pipelines:
       - each: { in: answer.totals, as: total }
       - put: { table: totals, item: { id: "\${total.from}", sum: "\${total.sum}" } }` });
   try {
-    await put({ id: 'a', n: 3 });
-    await eventually(() => calls().length === 1);
     writeFileSync(`${file}.fail`, '');
+    await put({ id: 'a', n: 3 });
     const status = async () => (await weir.request({ method: 'GET', path: '/v1/status' })).json.pipelines[0];
     await eventually(async () => (await status()).state === 'blocked');
     const { reason } = await status();

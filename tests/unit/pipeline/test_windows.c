@@ -29,10 +29,11 @@ static const char wide[] =
 /* What the next invocations do; they add up `n`, and note what they got. */
 static struct {
     uint64_t takes_ms;
-    int fail;       /* so many fail */
-    int fail_ends;  /* so many ends of windows fail */
-    bool no_state;  /* the answer has none */
-    size_t padding; /* bytes more of the state */
+    int fail;      /* so many fail */
+    int fail_ends; /* so many ends of windows fail */
+    bool fail_for_good;
+    const char *answer; /* not NULL: instead of a right one */
+    size_t padding;     /* bytes more of the state */
     const char *failed_id;
 } call;
 
@@ -118,11 +119,11 @@ static struct weir_stand_in sum(void *arg, const struct weir_function_model *mod
     int *failures = final ? &call.fail_ends : &call.fail;
     if (*failures > 0) {
         (*failures)--;
-        reply.outcome = WEIR_FUNCTION_ERROR;
+        reply.outcome = call.fail_for_good ? WEIR_FUNCTION_FINAL : WEIR_FUNCTION_ERROR;
         reply.message = WEIR_STR("it was told to fail");
         weir_buf_z(&notes, " fails");
     } else {
-        reply.response = call.no_state ? WEIR_STR("{}") : answer_of(n, failed);
+        reply.response = call.answer != NULL ? weir_str_z(call.answer) : answer_of(n, failed);
     }
     weir_buf_byte(&notes, '\n');
     return reply;
@@ -201,6 +202,26 @@ static void a_record_on_the_border_is_of_the_next_window(void **state)
     advance(world, 10 * 60 * 1000);
     assert_string_equal(noted(), "0: 0, 0 + a\n59999: 0, 1 + b\n59999: 0, 3 + c\n"
                                  "60000: 0, 7 end\n60000: 1, 0 + d\n120000: 1, 8 end\n");
+    end(world);
+}
+
+/* Also when it is read before the window has ended. */
+static void a_record_on_the_border_waits_for_the_end(void **state)
+{
+    (void)state;
+    struct world *world = begin(plain);
+    put_now(world, "orders", "a", 1);
+    advance(world, 58 * 1000);
+    call.takes_ms = 5000;
+    put_now(world, "orders", "b", 2);
+    advance(world, 1999);
+    put_now(world, "orders", "c", 4);
+    put(world, "orders", "d", 8);
+    weir_clock_virtual_advance(&world->clock, 1);
+    put_now(world, "orders", "e", 16);
+    advance(world, 10 * 60 * 1000);
+    assert_string_equal(noted(), "0: 0, 0 + a\n58000: 0, 1 + b\n63000: 0, 3 + c\n"
+                                 "68000: 0, 7 end\n73000: 1, 0 + d e\n120000: 1, 24 end\n");
     end(world);
 }
 
@@ -346,16 +367,21 @@ static void a_batch_that_fails_leaves_the_state(void **state)
 static void an_answer_without_state_is_a_failure(void **state)
 {
     (void)state;
-    struct world *world = begin(plain);
-    call.no_state = true;
-    put_now(world, "orders", "a", 1);
-    advance(world, 5000);
-    assert_string_equal(noted(), "0: 0, 0 + a\n1000: 0, 0 + a\n");
-    assert_int_equal(count_items(world, "letters"), 1);
-    call.no_state = false;
-    advance(world, 3600 * 1000); /* nothing was answered: no window was begun, none ends */
-    assert_string_equal(noted(), "0: 0, 0 + a\n1000: 0, 0 + a\n");
-    end(world);
+    static const char *const answers[] = { "{}", "null", "[]", "\"state\"", "{\"state\":null}",
+        "{\"state\":7}", "{\"state\":[]}", "{\"State\":{}}", "{\"state\":{}", "{\"state\":{}} x",
+        "" };
+    for (size_t i = 0; i < WEIR_COUNT(answers); i++) {
+        struct world *world = begin(plain);
+        call.answer = answers[i];
+        put_now(world, "orders", "a", 1);
+        advance(world, 5000);
+        assert_string_equal(noted(), "0: 0, 0 + a\n1000: 0, 0 + a\n");
+        assert_int_equal(count_items(world, "letters"), 1);
+        call.answer = NULL;
+        advance(world, 3600 * 1000); /* nothing was answered: no window was begun, none ends */
+        assert_string_equal(noted(), "0: 0, 0 + a\n1000: 0, 0 + a\n");
+        end(world);
+    }
 }
 
 /* The end is tried until it succeeds, and blocks the shard meanwhile: no retry is used. */
@@ -373,6 +399,19 @@ static void an_end_that_fails_blocks_its_shard(void **state)
                                  "61500: 0, 1 end fails\n63100: 0, 1 end\n63100: 1, 0 + b\n"
                                  "120000: 1, 2 end\n");
     assert_int_equal(count_items(world, "letters"), 0);
+    end(world);
+}
+
+/* Also one that a function cannot ever take. */
+static void an_end_that_is_refused_is_tried_again(void **state)
+{
+    (void)state;
+    struct world *world = begin(plain);
+    put_now(world, "orders", "a", 1);
+    call.fail_ends = 1;
+    call.fail_for_good = true;
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), "0: 0, 0 + a\n60000: 0, 1 end fails\n60100: 0, 1 end\n");
     end(world);
 }
 
@@ -412,6 +451,26 @@ static void what_comes_before_a_failure_is_in_the_state(void **state)
     end(world);
 }
 
+/* How often it was tried is not forgotten by an end that comes in between. */
+static void what_fails_before_an_early_end_is_given_up_in_time(void **state)
+{
+    (void)state;
+    static const char reports[] = TABLES RETRIES(
+            "1") "    source: { table: orders, window: 1s }\n"
+                 "    steps: [invoke: { function: sum, window: 1m, report_failures: true }]\n";
+    struct world *world = begin(reports);
+    call.failed_id = "b";
+    call.padding = WEIR_WINDOW_STATE_MAX;
+    put_now(world, "orders", "a", 1);
+    put_now(world, "orders", "b", 2);
+    advance(world, 1000);
+    call.padding = 0;
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), "1000: 0, 0 + a b\n2000: 0, 1 end early\n2000: 0, 0 + b\n");
+    assert_int_equal(count_items(world, "letters"), 1);
+    end(world);
+}
+
 /* --- later steps ------------------------------------------------------------------------------ */
 
 /* A step behind it that is blocked does not have the function asked again. */
@@ -431,6 +490,187 @@ static void the_answer_to_an_end_goes_on(void **state)
     advance(world, 3600 * 1000);
     assert_string_equal(noted(), "0: 0, 0 + a\n0: 0, 1 + b\n60000: 0, 3 end\n"
                                  "60000: WINDOW 3 0\n60100: WINDOW 3 0\n");
+    end(world);
+}
+
+/* Put an item with a text of so many bytes; it is processed when the loop has run. */
+static void put_large(struct world *world, const char *id, size_t bytes)
+{
+    struct weir_txn *txn = weir_txn_create();
+    struct weir_write *write = WEIR_ARENA_NEW(&txn->arena, struct weir_write);
+    struct weir_err err;
+    char *text = weir_arena_zero(&txn->arena, bytes + 1, 1);
+    memset(text, 'x', bytes);
+    write->tables = world->engine->tables;
+    must(weir_tables_get(world->engine->tables, WEIR_STR("orders"), &write->table, &err), &err);
+    write->kind = WEIR_WRITE_PUT;
+    write->item = item_of(&txn->arena,
+            weir_arena_printf(&txn->arena, "{\"id\":\"%s\",\"n\":1,\"text\":\"%s\"}", id, text).p);
+    must(weir_table_write(write, txn, &err), &err);
+    weir_table_unref(write->table);
+    txn->done = txn_done;
+    weir_store_submit(world->engine->store, txn);
+}
+
+/* What an invocation may have, it has for records and state together. */
+static void the_state_takes_room_from_the_records(void **state)
+{
+    (void)state;
+    enum { RECORDS = 17, BYTES = 350 * 1000, STATE_BYTES = 900 * 1000 };
+    struct world *world = begin(plain);
+    call.padding = STATE_BYTES;
+    put_now(world, "orders", "first", 1);
+    for (int i = 0; i < RECORDS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "i%d", i);
+        put_large(world, id, BYTES);
+    }
+    advance(world, 3600 * 1000);
+    assert_int_equal(count_items(world, "letters"), 0);
+    assert_non_null(strstr(noted(), "60000: 0, 18 end\n"));
+    end(world);
+}
+
+static void a_batch_of_which_nothing_is_asked_changes_nothing(void **state)
+{
+    (void)state;
+    static const char some[] =
+            TABLES RETRIES("1") "    source: { table: orders }\n"
+                                "    steps:\n"
+                                "      - each: { in: 'new.n > 0 ? [1] : []', as: one }\n"
+                                "      - invoke: { function: sum, window: 1m }\n";
+    struct world *world = begin(some);
+    put_now(world, "orders", "zero", 0);
+    put_now(world, "orders", "a", 1);
+    put_now(world, "orders", "zero", -1);
+    put_now(world, "orders", "b", 2);
+    put_now(world, "orders", "zero", 0);
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), "0: 0, 0 + a\n0: 0, 1 + b\n60000: 0, 3 end\n");
+    end(world);
+}
+
+/* A batch that is run again without a record that failed has its answer, and so its state. */
+static void a_record_that_fails_behind_it_leaves_the_state(void **state)
+{
+    (void)state;
+    static const char fails[] = TABLES RETRIES(
+            "1") "    source: { table: orders, window: 1s }\n"
+                 "    steps:\n"
+                 "      - invoke: { function: sum, window: 1m }\n"
+                 "      - put: { table: letters, item: { pipeline: copy, sequence: '${new.id}', "
+                 "of: '${1 / (new.n - 2)}' } }\n";
+    struct world *world = begin(fails);
+    put_now(world, "orders", "a", 1);
+    put_now(world, "orders", "b", 2);
+    put_now(world, "orders", "c", 4);
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), "1000: 0, 0 + a b c\n60000: 0, 7 end\n");
+    assert_int_equal(count_items(world, "letters"), 3); /* two copies, one letter */
+    end(world);
+}
+
+/* Nothing is lost, and the function is not asked again. */
+static void an_end_that_a_step_cannot_process_waits(void **state)
+{
+    (void)state;
+    static const char wrong[] =
+            TABLES RETRIES("1") "    source: { table: orders }\n"
+                                "    steps:\n"
+                                "      - invoke: { function: sum, window: 1m, result: answer }\n"
+                                "      - put: { table: letters, item: { pipeline: copy, sequence: "
+                                "'${event}', of: '${new.n}' } }\n";
+    static const char right[] =
+            TABLES RETRIES("1") "    source: { table: orders }\n"
+                                "    steps:\n"
+                                "      - invoke: { function: sum, window: 1m, result: answer }\n"
+                                "      - put: { table: letters, item: { pipeline: copy, sequence: "
+                                "'${event}' } }\n";
+    struct world *world = begin(wrong);
+    put_now(world, "orders", "a", 1);
+    advance(world, 600 * 1000);
+    assert_string_equal(noted(), "0: 0, 0 + a\n60000: 0, 1 end\n");
+    assert_int_equal(count_items(world, "letters"), 1);
+    world->yaml = right;
+    restart(world, true);
+    advance(world, 600 * 1000);
+    assert_string_equal(noted(), "0: 0, 0 + a\n60000: 0, 1 end\n600000: 0, 1 end\n");
+    assert_int_equal(count_items(world, "letters"), 2);
+    end(world);
+}
+
+/* What is made of ends counts as made of the window's records: a circle comes to an end. */
+static void a_circle_through_ends_is_noticed(void **state)
+{
+    (void)state;
+    static const char circle[] = TABLES RETRIES(
+            "1") "    source: { table: orders }\n"
+                 "    steps:\n"
+                 "      - invoke: { function: sum, window: 1m, result: answer }\n"
+                 "      - each: { in: 'event == \"WINDOW\" ? [answer.state.n] : []', as: n }\n"
+                 "      - put: { table: orders, item: { id: again, n: '${n + 1}' } }\n";
+    struct world *world = begin(circle);
+    put_now(world, "orders", "a", 1);
+    advance(world, 3600 * 1000);
+    assert_int_equal(count_items(world, "letters"), 1);
+    assert_non_null(strstr(noted(), "960000: 15, 16 end\n"));
+    assert_null(strstr(noted(), "960000: 16,"));
+    end(world);
+}
+
+/* --- what is stored ----------------------------------------------------------------------------
+ */
+
+static size_t count_open(struct world *world)
+{
+    struct weir_cursor *cursor = weir_cursor_create(world->engine->store, WEIR_SPACE_WINDOW);
+    struct weir_str key;
+    struct weir_entry entry;
+    struct weir_err err;
+    bool have = false;
+    size_t count = 0;
+    weir_cursor_first(cursor);
+    must(weir_cursor_get(cursor, &key, &entry, &have, &err), &err);
+    for (; have; count++) {
+        weir_cursor_next(cursor);
+        must(weir_cursor_get(cursor, &key, &entry, &have, &err), &err);
+    }
+    weir_cursor_destroy(cursor);
+    return count;
+}
+
+static void removed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void nothing_stays_of_what_is_over_or_forgotten(void **state)
+{
+    (void)state;
+    struct world *world = begin(wide);
+    struct weir_pipelines *pipelines = world->engine->pipelines;
+    struct weir_err err;
+    bool gone = false;
+    for (int minute = 0; minute < 2; minute++) {
+        for (int i = 0; i < 20; i++) {
+            char id[16];
+            snprintf(id, sizeof(id), "i%d", i);
+            put_now(world, "wide", id, i + 100 * minute);
+        }
+        assert_int_equal(count_open(world), 4);
+        advance(world, minute == 0 ? 60 * 1000 : 0);
+        assert_int_equal(count_open(world), minute == 0 ? 0 : 4);
+    }
+    must(weir_pipelines_remove(pipelines, WEIR_STR("sums"), removed, &gone, &err), &err);
+    advance(world, 120 * 1000);
+    assert_true(gone);
+    assert_int_equal(count_open(world), 4);
+    struct weir_txn *txn = weir_txn_create();
+    must(weir_pipelines_forget(pipelines, WEIR_STR("sums"), txn, &err), &err);
+    txn->done = txn_done;
+    weir_store_submit(world->engine->store, txn);
+    advance(world, 0);
+    assert_int_equal(count_open(world), 0);
     end(world);
 }
 
@@ -536,6 +776,7 @@ int main(void)
         cmocka_unit_test(a_state_is_carried_and_the_end_is_told),
         cmocka_unit_test(nothing_passes_the_end),
         cmocka_unit_test(a_record_on_the_border_is_of_the_next_window),
+        cmocka_unit_test(a_record_on_the_border_waits_for_the_end),
         cmocka_unit_test(a_batch_is_of_one_window),
         cmocka_unit_test(shards_have_windows_of_their_own),
         cmocka_unit_test(a_restart_loses_no_window),
@@ -545,9 +786,17 @@ int main(void)
         cmocka_unit_test(a_batch_that_fails_leaves_the_state),
         cmocka_unit_test(an_answer_without_state_is_a_failure),
         cmocka_unit_test(an_end_that_fails_blocks_its_shard),
+        cmocka_unit_test(an_end_that_is_refused_is_tried_again),
         cmocka_unit_test(a_state_that_is_too_large_ends_its_window_early),
         cmocka_unit_test(what_comes_before_a_failure_is_in_the_state),
+        cmocka_unit_test(what_fails_before_an_early_end_is_given_up_in_time),
         cmocka_unit_test(the_answer_to_an_end_goes_on),
+        cmocka_unit_test(the_state_takes_room_from_the_records),
+        cmocka_unit_test(a_batch_of_which_nothing_is_asked_changes_nothing),
+        cmocka_unit_test(a_record_that_fails_behind_it_leaves_the_state),
+        cmocka_unit_test(an_end_that_a_step_cannot_process_waits),
+        cmocka_unit_test(a_circle_through_ends_is_noticed),
+        cmocka_unit_test(nothing_stays_of_what_is_over_or_forgotten),
         cmocka_unit_test(what_comes_late_is_of_the_window_that_is_open),
         cmocka_unit_test(windows_are_those_of_a_model),
     };
