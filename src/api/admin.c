@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "value/json.h"
 
-enum { ROUTES = 15 };
+enum { ROUTES = 16 };
 
 struct weir_admin {
     struct weir_admin_options options;
@@ -331,6 +331,8 @@ struct weir_admin *weir_admin_create(const struct weir_admin_options *options)
                 false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/dead-letters/remove"), weir_admin_remove_letters,
                 options->pipelines, false },
+        { WEIR_HTTP_POST, WEIR_STR("/v1/dead-letters"), weir_admin_letters, options->pipelines,
+                false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/redrive"), weir_admin_redrive, options->pipelines, false },
         { WEIR_HTTP_GET, WEIR_STR("/v1/timers"), weir_admin_timers, options->pipelines, false },
         { WEIR_HTTP_POST, WEIR_STR("/v1/timers/fire"), weir_admin_fire_timers, options->pipelines,

@@ -20,6 +20,7 @@ static enum weir_rc read_wanted(
         .until = weir_admin_parameter(request, "until"),
         .after = weir_admin_parameter(request, "after"),
         .stale = weir_str_eq(weir_admin_parameter(request, "stale"), WEIR_STR("true")),
+        .lines = request->body,
     };
     struct weir_str key = weir_admin_parameter(request, "key");
     if (key.n > 0) {

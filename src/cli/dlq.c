@@ -1,12 +1,22 @@
 #include "cli/dlq.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "value/ddbjson.h"
 #include "value/json.h"
 
-enum { PATH_MAX_BYTES = 64 << 10, ANSWER_MAX_BYTES = 64 << 20, NAMES_MAX = 1024 };
+enum {
+    PATH_MAX_BYTES = 64 << 10,
+    ANSWER_MAX_BYTES = 64 << 20,
+    NAMES_MAX = 1024,
+    PAGE_BYTES = 1 << 20,       /* of a file of letters, with one request; a line may be longer */
+    LINES_MAX_BYTES = 15 << 20, /* what weir takes with a request, with some room */
+};
 
 /* --- the pipeline ---------------------------------------------------------------------------- */
 
@@ -64,6 +74,7 @@ static enum weir_cli_exit read_status(const struct weir_cli_dlq *dlq, struct wei
     struct weir_str place = weir_cli_member(arena, search->found, "dead_letters");
     *ret_status = (struct weir_cli_pipeline_status){
         .table = weir_arena_str(arena, weir_cli_member(arena, place, "table")),
+        .file = weir_arena_str(arena, weir_cli_member(arena, place, "file")),
         .keeps_letters = place.n > 0,
         .state = weir_arena_str(arena, weir_cli_member(arena, search->found, "state")),
         .reason = weir_arena_str(arena, weir_cli_member(arena, search->found, "reason")),
@@ -146,6 +157,7 @@ enum weir_cli_exit weir_cli_dlq_init(struct weir_cli_dlq *dlq, const struct weir
     if (code == WEIR_CLI_DONE) {
         code = weir_cli_dlq_status(dlq, &dlq->arena, &status);
     }
+    dlq->file = status.file;
     if (code == WEIR_CLI_DONE && !status.keeps_letters) {
         weir_cli_fail("pipeline '%.*s' keeps no dead letters: it has no on_failure; add",
                 WEIR_STR_ARG(dlq->pipeline));
@@ -185,8 +197,8 @@ static bool take_data(void *arg, const struct weir_http_reply *reply, struct wei
     return true;
 }
 
-enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
-        const struct weir_cli_dlq_ask *ask, struct weir_buf *ret_answer)
+static enum weir_cli_exit fetch(const struct weir_cli_dlq *dlq, const struct weir_cli_dlq_ask *ask,
+        struct weir_buf *ret_answer)
 {
     struct weir_buf path;
     struct weir_http_reply reply = { 0 };
@@ -201,7 +213,11 @@ enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
     weir_cli_add_parameter(&path, "after", ask->after);
     weir_buf_z(&path, ask->stale ? "&stale=true" : "");
     struct weir_cli_request request = {
-        .path = weir_buf_view(&path), .post = ask->post, .on_data = take_data, .arg = ret_answer
+        .path = weir_buf_view(&path),
+        .post = ask->post,
+        .body = ask->lines,
+        .on_data = take_data,
+        .arg = ret_answer,
     };
     weir_buf_reset(ret_answer);
     enum weir_cli_exit code = weir_cli_fetch(dlq->call, &request, &reply);
@@ -212,6 +228,88 @@ enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
     weir_buf_fini(&path);
     return code;
 }
+
+/* --- letters of a file ----------------------------------------------------------------------- */
+
+/* Where a page of lines ends: behind the last end of a line; 0: there is none. */
+static size_t lines_end(struct weir_str text)
+{
+    const char *last = text.n > 0 ? memrchr(text.p, '\n', text.n) : NULL;
+    return last != NULL ? (size_t)(last - text.p) + 1 : 0;
+}
+
+/* Whole lines of an open file from a place on, some at a time. next: behind them; 0: these are
+ * the last ones. */
+static bool read_lines(int file, uint64_t from, struct weir_buf *lines, uint64_t *ret_next)
+{
+    static char part[PAGE_BYTES];
+    bool at_end = false;
+    weir_buf_reset(lines);
+    while (!at_end && lines_end(weir_buf_view(lines)) == 0 && !lines->overflow) {
+        ssize_t n = pread(file, part, sizeof(part), (off_t)(from + lines->n));
+        if (n < 0) {
+            return false;
+        }
+        at_end = (size_t)n < sizeof(part);
+        weir_buf_add(lines, part, (size_t)n);
+    }
+    size_t end = lines_end(weir_buf_view(lines));
+    lines->n = at_end || end == 0 ? lines->n : end;
+    *ret_next = at_end ? 0 : from + lines->n;
+    return true;
+}
+
+/* The next lines of the file of letters. A file that is not there has none. */
+static enum weir_cli_exit next_lines(const struct weir_cli_dlq *dlq, struct weir_str after,
+        struct weir_buf *lines, uint64_t *ret_next)
+{
+    uint64_t from = 0;
+    (void)weir_str_to_u64(after, &from);
+    *ret_next = 0;
+    int file = open(dlq->file.p, O_RDONLY | O_CLOEXEC);
+    if (file < 0 && errno == ENOENT) {
+        weir_cli_fail("there is no file '%.*s' here: the dead letters of pipeline '%.*s' are its "
+                      "lines, on the machine where weir runs",
+                WEIR_STR_ARG(dlq->file), WEIR_STR_ARG(dlq->pipeline));
+        return WEIR_CLI_DONE;
+    }
+    bool read = file >= 0 && read_lines(file, from, lines, ret_next);
+    int error = errno;
+    if (file >= 0) {
+        close(file);
+    }
+    return read ? WEIR_CLI_DONE
+                : weir_cli_fail("%.*s: %s", WEIR_STR_ARG(dlq->file), strerror(error));
+}
+
+/* Ask about letters that are lines of a file, page by page. */
+static enum weir_cli_exit fetch_of_file(const struct weir_cli_dlq *dlq,
+        const struct weir_cli_dlq_ask *ask, struct weir_buf *ret_answer)
+{
+    struct weir_buf lines;
+    struct weir_cli_dlq_ask page = *ask;
+    char place[24];
+    uint64_t next = 0;
+    weir_buf_init(&lines, LINES_MAX_BYTES);
+    enum weir_cli_exit code = next_lines(dlq, ask->after, &lines, &next);
+    snprintf(place, sizeof(place), "%llu", (unsigned long long)next);
+    page.post = true;
+    page.after = weir_str_z(next > 0 ? place : "");
+    page.lines = lines.n > 0 ? weir_buf_view(&lines) : WEIR_STR("\n");
+    if (code == WEIR_CLI_DONE) {
+        code = fetch(dlq, &page, ret_answer);
+    }
+    weir_buf_fini(&lines);
+    return code;
+}
+
+enum weir_cli_exit weir_cli_dlq_fetch(const struct weir_cli_dlq *dlq,
+        const struct weir_cli_dlq_ask *ask, struct weir_buf *ret_answer)
+{
+    return dlq->file.n > 0 ? fetch_of_file(dlq, ask, ret_answer) : fetch(dlq, ask, ret_answer);
+}
+
+/* --- letter by letter ------------------------------------------------------------------------ */
 
 /* A page on its way to the caller. */
 struct page {

@@ -13,11 +13,13 @@ struct weir_cli_dlq {
     struct weir_arena arena;
     struct weir_str pipeline;
     struct weir_str filter; /* the options that choose letters, as a part of a query; the arena's */
+    struct weir_str file;   /* whose lines the letters are; empty: weir has them. The arena's */
 };
 
 /* How a pipeline is; texts are the arena's that was given. */
 struct weir_cli_pipeline_status {
     struct weir_str table; /* of its letters; empty: they are not in a table */
+    struct weir_str file;  /* likewise */
     bool keeps_letters;
     struct weir_str state;
     struct weir_str reason; /* what blocks it */
@@ -38,12 +40,13 @@ enum weir_cli_exit weir_cli_dlq_status(const struct weir_cli_dlq *dlq, struct we
 /* One request about letters. */
 struct weir_cli_dlq_ask {
     const char *path;
-    bool post;
+    bool post; /* also without it when the letters are lines of a file: they are the body */
     struct weir_str sequence; /* empty: all that the filter chooses */
     struct weir_str filter;   /* the dlq's, or empty */
     struct weir_str after;    /* what the last answer gave as next */
     struct weir_str until;    /* failed before then; empty: as the filter says */
     bool stale;
+    struct weir_str lines; /* private: letters of a file */
 };
 
 /* Ask; an answer that is an error is explained. The caller initialises the buffer. */

@@ -328,9 +328,10 @@ static enum weir_rc take_message(
 static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct weir_err *err)
 {
     bool gone = false;
-    enum weir_rc rc = lane->pipeline->model->dead_letters_in == WEIR_LETTERS_TABLE
-                              ? take_item(lane, queued, &gone, err)
-                              : take_message(lane, queued, err);
+    enum weir_letters_place place = lane->pipeline->model->dead_letters_in;
+    enum weir_rc rc = place == WEIR_LETTERS_TABLE  ? take_item(lane, queued, &gone, err)
+                      : place == WEIR_LETTERS_FILE ? weir_letter_mark_take(lane, queued, &gone, err)
+                                                   : take_message(lane, queued, err);
     weir_crash_point("redrive.settled");
     if (rc == WEIR_OK && gone) {
         weir_queued_drop(queued);

@@ -11,11 +11,12 @@ enum {
 
 /* A walk through the letters of one pipeline. */
 struct walk {
+    struct weir_pipelines *pipelines;
     const struct weir_letters *wanted;
     struct weir_arena *arena;
     bool (*each)(void *arg, const struct weir_letter *letter);
     void *arg;
-    const struct weir_table *table; /* of letters; NULL: they are in a queue */
+    const struct weir_table *table; /* of letters; NULL: they are elsewhere */
     size_t looked;
     size_t letters;
     size_t bytes;
@@ -157,6 +158,39 @@ static enum weir_rc walk_queue(struct walk *walk, struct weir_queues *queues,
     return rc == WEIR_OK ? walk->rc : rc;
 }
 
+/* --- in a file ------------------------------------------------------------------------------- */
+
+static bool look_at_line(struct walk *walk, struct weir_str line)
+{
+    struct weir_letter letter;
+    struct weir_arena arena;
+    bool go_on = true;
+    bool done = false;
+    weir_arena_init(&arena);
+    if (weir_letter_parse(line, &arena, &letter) && is_wanted(walk->wanted, &letter)) {
+        walk->rc = weir_letter_mark_look(walk->pipelines, &letter, &arena, &done, walk->err);
+        letter.token = letter.timestamp;
+        go_on = walk->rc == WEIR_OK && (done || walk->each(walk->arg, &letter));
+    }
+    weir_arena_fini(&arena);
+    return go_on;
+}
+
+static enum weir_rc walk_lines(struct walk *walk, struct weir_str *ret_next)
+{
+    struct weir_str rest = walk->wanted->lines;
+    bool go_on = true;
+    while (go_on && rest.n > 0) {
+        const char *end = memchr(rest.p, '\n', rest.n);
+        size_t n = end != NULL ? (size_t)(end - rest.p) : rest.n;
+        go_on = look_at_line(walk, weir_str(rest.p, n));
+        n += end != NULL;
+        rest = weir_str(rest.p + n, rest.n - n);
+    }
+    *ret_next = weir_arena_str(walk->arena, walk->wanted->after);
+    return walk->rc;
+}
+
 /* --- letters of a pipeline --------------------------------------------------------------------
  */
 
@@ -166,20 +200,22 @@ bool weir_letters_are_kept(const struct weir_pipeline_model *model)
            model->dead_letters_in == WEIR_LETTERS_QUEUE;
 }
 
-enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, struct weir_str name,
+enum weir_rc weir_letters_find(struct weir_pipelines *pipelines, const struct weir_letters *letters,
         struct pipeline **ret_pipeline, struct weir_err *err)
 {
+    struct weir_str name = letters->pipeline;
     struct pipeline *pipeline = weir_pipeline_find(pipelines, name);
     if (pipeline == NULL) {
         (void)weir_fail(err, WEIR_E_NOT_FOUND, "there is no pipeline '%.*s'", WEIR_STR_ARG(name));
         return WEIR_E_NOT_FOUND;
     }
     const struct weir_pipeline_model *model = pipeline->model;
-    if (model->dead_letters.n > 0 && !weir_letters_are_kept(model)) {
+    bool in_file = model->dead_letters_in == WEIR_LETTERS_FILE;
+    if (model->dead_letters_in == WEIR_LETTERS_HTTP || (in_file && letters->lines.n == 0)) {
         (void)weir_fail(err, WEIR_E_INVALID, "the dead letters of pipeline '%.*s' %s",
                 WEIR_STR_ARG(name),
-                model->dead_letters_in == WEIR_LETTERS_FILE
-                        ? "are lines of a file, which weir does not read"
+                in_file ? "are lines of a file: those that are meant must come with the request, "
+                          "as `weir dlq` sends them"
                         : "were sent away");
         return WEIR_E_INVALID;
     }
@@ -198,6 +234,9 @@ static enum weir_rc walk_letters(struct walk *walk, struct weir_pipelines *pipel
 {
     const struct weir_queue *queue = NULL;
     enum weir_rc rc = WEIR_OK;
+    if (model->dead_letters_in == WEIR_LETTERS_FILE) {
+        return walk_lines(walk, ret_next);
+    }
     if (model->dead_letters_in == WEIR_LETTERS_TABLE) {
         rc = weir_tables_get(pipelines->tables, model->dead_letters, &walk->table, walk->err);
         if (rc == WEIR_OK && !weir_dead_letter_fits(walk->table)) {
@@ -225,12 +264,13 @@ enum weir_rc weir_pipelines_letters(struct weir_pipelines *pipelines,
         struct weir_str *ret_next, struct weir_err *err)
 {
     struct pipeline *pipeline = NULL;
-    enum weir_rc rc = weir_letters_find(pipelines, letters->pipeline, &pipeline, err);
+    enum weir_rc rc = weir_letters_find(pipelines, letters, &pipeline, err);
     *ret_next = WEIR_STR("");
     if (rc != WEIR_OK) {
         return rc;
     }
     struct walk walk = {
+        .pipelines = pipelines,
         .wanted = letters,
         .arena = arena,
         .each = each,
@@ -282,11 +322,23 @@ static enum weir_rc remove_message(struct removing *removing, const struct weir_
     return weir_queue_settle(removing->pipelines->queues, settle, removing->txn, removing->err);
 }
 
+static enum weir_rc remove_one(struct removing *removing, const struct weir_letter *letter)
+{
+    if (removing->table != NULL) {
+        return remove_item(removing, letter);
+    }
+    if (removing->queue != NULL) {
+        return remove_message(removing, letter);
+    }
+    struct weir_time now = weir_clock_wall(weir_loop_clock(removing->pipelines->loop));
+    weir_letter_mark_put(removing->txn, letter, now);
+    return WEIR_OK;
+}
+
 static bool remove_letter(void *arg, const struct weir_letter *letter)
 {
     struct removing *removing = arg;
-    removing->rc = removing->table != NULL ? remove_item(removing, letter)
-                                           : remove_message(removing, letter);
+    removing->rc = remove_one(removing, letter);
     struct weir_pos pos;
     if (weir_sequence_parse(letter->sequence, &pos, NULL) == WEIR_OK) {
         weir_quarantine_skip(removing->pipeline, removing->txn, pos);
@@ -325,15 +377,18 @@ static void removal_committed(struct weir_txn *txn)
     weir_loop_post(removing->pipelines->loop, &removing->post);
 }
 
-/* Hold the place that letters are deleted from. Errors: WEIR_E_NOT_FOUND. */
+/* Hold the place that letters are deleted from; a file is none. Errors: WEIR_E_NOT_FOUND. */
 static enum weir_rc hold_place(
         struct removing *removing, const struct weir_pipeline_model *model, struct weir_err *err)
 {
-    return model->dead_letters_in == WEIR_LETTERS_TABLE
-                   ? weir_tables_get(removing->pipelines->tables, model->dead_letters,
-                             &removing->table, err)
-                   : weir_queues_get(removing->pipelines->queues, model->dead_letters,
-                             &removing->queue, err);
+    struct weir_pipelines *all = removing->pipelines;
+    if (model->dead_letters_in == WEIR_LETTERS_TABLE) {
+        return weir_tables_get(all->tables, model->dead_letters, &removing->table, err);
+    }
+    if (model->dead_letters_in == WEIR_LETTERS_QUEUE) {
+        return weir_queues_get(all->queues, model->dead_letters, &removing->queue, err);
+    }
+    return WEIR_OK;
 }
 
 enum weir_rc weir_pipelines_remove_letters(struct weir_pipelines *pipelines,
@@ -341,7 +396,7 @@ enum weir_rc weir_pipelines_remove_letters(struct weir_pipelines *pipelines,
         struct weir_letters_removal *removal, struct weir_str *ret_next, struct weir_err *err)
 {
     struct pipeline *pipeline = NULL;
-    enum weir_rc rc = weir_letters_find(pipelines, letters->pipeline, &pipeline, err);
+    enum weir_rc rc = weir_letters_find(pipelines, letters, &pipeline, err);
     if (rc != WEIR_OK) {
         return rc;
     }

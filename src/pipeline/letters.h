@@ -6,8 +6,10 @@
  * whole: then it says with how many others. It has two forms with the same members: JSON (messages
  * of a queue, lines of a file) and an item (of a table).
  *
- * Letters in tables and queues can be read again, given back to their pipeline
- * (weir_pipelines_redrive) and deleted. Loop thread.
+ * Letters can be read again, given back to their pipeline (weir_pipelines_redrive) and deleted.
+ * Those in tables and queues are found where they are; those in a file are read by who asks, and
+ * come along as `lines`. A line is deleted by an entry that says that it counts no more. Loop
+ * thread.
  */
 #ifndef WEIR_PIPELINE_LETTERS_H
 #define WEIR_PIPELINE_LETTERS_H
@@ -84,6 +86,7 @@ struct weir_letters {
     struct weir_item keys; /* these key attributes are equal */
     struct weir_str after; /* what an earlier call gave as next */
     bool stale;            /* redrive: also records whose item has changed since */
+    struct weir_str lines; /* of a pipeline whose letters are in a file: some of them */
 };
 
 enum { WEIR_LETTERS_MAX = 1000 }; /* that one call looks at, about */
@@ -91,7 +94,8 @@ enum { WEIR_LETTERS_MAX = 1000 }; /* that one call looks at, about */
 /*
  * Call each with the letters that pass, in the order in which they are kept, until it returns
  * false. One call looks at some only: ret_next, in the arena, says where to go on; empty: that
- * was all. What each gets is borrowed for the call.
+ * was all. Of lines, one call looks at all, and `after` is given back: who reads them keeps the
+ * place. What each gets is borrowed for the call.
  * Errors: WEIR_E_NOT_FOUND (no such pipeline, table or queue), WEIR_E_INVALID (it keeps none, or
  * where they cannot be read), WEIR_E_IO, WEIR_E_DAMAGED.
  */

@@ -67,6 +67,7 @@ struct queued {
     struct weir_str token;            /* the origin's own, e.g. a dead letter's key */
     void *of_origin;                  /* the origin's own */
     struct weir_time now;             /* what expressions call so */
+    struct weir_time given;           /* a letter's record: when it was given back */
     size_t first_step;                /* it has been through those before */
     uint8_t hops;
     bool failed;  /* a step could not process it: left out of the batch */
@@ -432,11 +433,25 @@ WEIR_MUST_CHECK enum weir_rc weir_dead_letter_put(
         struct weir_lane *lane, struct queued *queued, struct weir_err *err);
 
 /*
- * letters.c: a pipeline that keeps letters. Errors: WEIR_E_NOT_FOUND (no such pipeline),
- * WEIR_E_INVALID (it keeps none, or stops).
+ * letters.c: the pipeline whose letters are meant. Errors: WEIR_E_NOT_FOUND (no such pipeline),
+ * WEIR_E_INVALID (it keeps none, where they cannot be read, or stops).
  */
 WEIR_MUST_CHECK enum weir_rc weir_letters_find(struct weir_pipelines *pipelines,
-        struct weir_str name, struct pipeline **ret_pipeline, struct weir_err *err);
+        const struct weir_letters *letters, struct pipeline **ret_pipeline, struct weir_err *err);
+
+/* letter_marks.c: whether a letter of a file is dealt with. Errors: WEIR_E_IO, WEIR_E_DAMAGED. */
+WEIR_MUST_CHECK enum weir_rc weir_letter_mark_look(struct weir_pipelines *pipelines,
+        const struct weir_letter *letter, struct weir_arena *arena, bool *ret_done,
+        struct weir_err *err);
+/* Add to a transaction that it is. */
+void weir_letter_mark_put(
+        struct weir_txn *txn, const struct weir_letter *letter, struct weir_time now);
+/*
+ * Add to a batch's transaction that the letter of a record is; its token is the letter's timestamp.
+ * gone: it was before. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_letter_mark_take(
+        struct weir_lane *lane, const struct queued *queued, bool *ret_gone, struct weir_err *err);
 
 /* letters.c: whether the pipeline's letters are where weir can read them: in a table or a queue. */
 bool weir_letters_are_kept(const struct weir_pipeline_model *model);
@@ -452,7 +467,10 @@ bool weir_letter_file_write(struct weir_lane *lane);
 /* No lane may wait for it. NULL is fine. */
 void weir_letter_writer_destroy(struct weir_letter_writer *writer);
 
-/* dead_letter.c: a record that was one; its token is the letter's key, or its message's receipt. */
+/*
+ * dead_letter.c: a record that was one; its token is the letter's key, its message's receipt, or in
+ * a file its timestamp.
+ */
 extern const struct weir_origin weir_origin_letter;
 
 /* letter_gauges.c: bring the gauges of a pipeline's letters up to date; stop following their table.

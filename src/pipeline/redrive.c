@@ -6,6 +6,7 @@
 struct redrive {
     struct pipeline *pipeline;
     const struct weir_letters *asked;
+    struct weir_time now;
     struct weir_arena arena; /* of the letter at hand */
     struct weir_redriven *done;
 };
@@ -56,11 +57,12 @@ static enum weir_rc is_stale(struct redrive *redrive, const struct source *sourc
     return rc;
 }
 
-static bool is_listed(const struct queued_list *list, struct weir_str token)
+/* Whether a letter about the record at a position is in a list. */
+static bool is_listed(const struct queued_list *list, struct weir_pos pos)
 {
     const struct queued *queued = list->count > 0 ? list->first : NULL;
     while (queued != NULL &&
-            (queued->origin != &weir_origin_letter || !weir_str_eq(queued->token, token))) {
+            (queued->origin != &weir_origin_letter || queued->record.pos.seq != pos.seq)) {
         queued = queued->next;
     }
     return queued != NULL;
@@ -99,9 +101,11 @@ static enum weir_rc give_back(
     record.source = &source->table->source;
     record.shard = weir_table_shard(source->table, key);
     struct weir_lane *lane = weir_shard_lane(&source->shards[record.shard], key);
-    if (!is_listed(&lane->waiting, letter->token) && !is_listed(&lane->taken, letter->token)) {
-        weir_lane_give(
-                lane, weir_queued_create(&record, key, 0, &weir_origin_letter, letter->token));
+    if (!is_listed(&lane->waiting, record.pos) && !is_listed(&lane->taken, record.pos)) {
+        struct queued *queued =
+                weir_queued_create(&record, key, 0, &weir_origin_letter, letter->token);
+        queued->given = redrive->now;
+        weir_lane_give(lane, queued);
         weir_lane_consider(lane);
     }
     redrive->done->given++;
@@ -131,11 +135,12 @@ enum weir_rc weir_pipelines_redrive(struct weir_pipelines *pipelines,
 {
     struct weir_redriven done = { 0 };
     struct redrive redrive = { .asked = letters, .done = &done };
-    enum weir_rc rc = weir_letters_find(pipelines, letters->pipeline, &redrive.pipeline, err);
+    enum weir_rc rc = weir_letters_find(pipelines, letters, &redrive.pipeline, err);
     if (rc != WEIR_OK) {
         return rc;
     }
-    weir_time_format(weir_clock_wall(weir_loop_clock(pipelines->loop)), done.time);
+    redrive.now = weir_clock_wall(weir_loop_clock(pipelines->loop));
+    weir_time_format(redrive.now, done.time);
     weir_arena_init(&redrive.arena);
     rc = weir_pipelines_letters(pipelines, letters, arena, each_letter, &redrive, &done.next, err);
     weir_arena_fini(&redrive.arena);
@@ -146,7 +151,8 @@ enum weir_rc weir_pipelines_redrive(struct weir_pipelines *pipelines,
         return weir_fail_in(err, WEIR_E_INVALID,
                 "dead letter %.*s cannot be processed: ", WEIR_STR_ARG(letters->sequence));
     }
-    if (rc == WEIR_OK && one && found == 0 && done.next.n == 0 && letters->after.n == 0) {
+    bool all = done.next.n == 0 && letters->after.n == 0 && letters->lines.n == 0;
+    if (rc == WEIR_OK && one && found == 0 && all) {
         return weir_fail(err, WEIR_E_NOT_FOUND, "pipeline %.*s has no dead letter %.*s",
                 WEIR_STR_ARG(letters->pipeline), WEIR_STR_ARG(letters->sequence));
     }

@@ -115,7 +115,7 @@ enum weir_rc weir_pipelines_forget(struct weir_pipelines *pipelines, struct weir
         struct weir_txn *txn, struct weir_err *err)
 {
     static const uint32_t spaces[] = { WEIR_SPACE_POSITION, WEIR_SPACE_RETRY, WEIR_SPACE_GAP,
-        WEIR_SPACE_JOB, WEIR_SPACE_REPLAY, WEIR_SPACE_WINDOW };
+        WEIR_SPACE_JOB, WEIR_SPACE_REPLAY, WEIR_SPACE_LETTER, WEIR_SPACE_WINDOW };
     struct weir_str prefix = weir_arena_printf(&txn->arena, "%.*s%c", WEIR_STR_ARG(name), '\0');
     enum weir_rc rc = WEIR_OK;
     for (size_t i = 0; rc == WEIR_OK && i < WEIR_COUNT(spaces); i++) {

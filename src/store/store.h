@@ -62,6 +62,7 @@ enum weir_space {
     WEIR_SPACE_JOB = 17,     /* pipeline/: rebuilds, replays, and the rule that views are made by */
     WEIR_SPACE_REPLAY = 18,  /* pipeline/: how far each lane has come with a replay */
     WEIR_SPACE_WINDOW = 19,  /* pipeline/: windows that are open */
+    WEIR_SPACE_LETTER = 20,  /* pipeline/: letters of files that are dealt with */
     WEIR_SPACE_MAPPING = 24, /* mapping/: event source mappings */
     WEIR_SPACE_FIRST_FREE = 1024,
 };

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { receive, sqsOf } from './lib/queues.mjs';
 import { eventually, program, startWeir } from './lib/weir.mjs';
 
@@ -50,9 +50,83 @@ test('letters are lines of a file before the pipeline goes on', async () => {
     assert.equal(cut, '{"cut');
     assert.equal(idOf(JSON.parse(line)), 'after');
 
-    const { status: code, stderr } = spawnSync(program(), ['dlq', 'list', 'copy', '-e', weir.endpoint], { encoding: 'utf8' });
-    assert.equal(code, 1);
-    assert.match(stderr, /the dead letters of pipeline 'copy' are lines of a file, which weir does not read/);
+    const { status: code, json } = await weir.request({ method: 'GET', path: '/v1/dead-letters?pipeline=copy' });
+    assert.equal(code, 400);
+    assert.match(json.message, /the dead letters of pipeline 'copy' are lines of a file: .* `weir dlq` sends them/);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('weir dlq works on lines of a file; what is dealt with stays so', async () => {
+  const write = (condition) => `
+tables:
+  source: { key: { id: S }, stream: new_and_old_images }
+  out: { key: { id: S } }
+pipelines:
+  copy:
+    source: { table: source }
+    steps:
+      - require: ["${condition}"]
+      - put: { table: out, item: { id: "\${new.id}" } }
+    on_failure: { file: letters.jsonl }
+`;
+  const COUNT = 40;
+  const weir = await startWeir({ config: write('new.value > 0') });
+  const file = path.join(weir.folder, 'letters.jsonl');
+  const dlq = (...args) => {
+    const { status: code, stdout, stderr } = spawnSync(program(), ['dlq', ...args], {
+      encoding: 'utf8', env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir.endpoint } });
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' }, `weir dlq ${args.join(' ')}`);
+    return stdout;
+  };
+  const list = (...args) => dlq('list', 'copy', '--json', ...args).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const ids = () => list().map(({ keys }) => keys.id).sort();
+  const named = (...numbers) => numbers.map((n) => `i${`${n}`.padStart(2, '0')}`).sort();
+  const range = (from, to) => named(...Array.from({ length: to - from }, (_, i) => from + i));
+  const out = async () => (await weir.docs.send(new ScanCommand({ TableName: 'out' }))).Items.map(({ id }) => id).sort();
+  const restart = async (condition) => {
+    await weir.kill();
+    await writeFile(path.join(weir.folder, 'weir.yaml'), write(condition));
+    await weir.start();
+  };
+  try {
+    for (let i = 0; i < COUNT; i++) { // more than one page of the file
+      await put(weir, { id: named(i)[0], value: -i, text: 'x'.repeat(100_000) });
+    }
+    await eventually(async () => (await status(weir)).at_end, { timeout: 60_000 });
+    const lines = await linesOf(file);
+    assert.equal(lines.length, COUNT);
+    assert.deepEqual(ids(), range(0, COUNT));
+    assert.deepEqual(list('--key', '{"id":"i33"}').map(({ keys }) => keys), [{ id: 'i33' }]);
+    const last = lines.find(({ keys }) => keys.id.S === 'i39');
+    assert.equal(JSON.parse(dlq('show', 'copy', last.sequence, '--json')).payload.Records[0].dynamodb.NewImage.text.S.length, 100_000);
+
+    // What fails again has a new line, and is the only one of its record that counts.
+    assert.match(dlq('redrive', 'copy', '--key', '{"id":"i39"}'), /^1 given, 0 stale; 40 letters remain/);
+    assert.equal((await linesOf(file)).length, COUNT + 1);
+    assert.deepEqual(ids(), range(0, COUNT));
+    assert.equal(dlq('skip', 'copy', last.sequence), '1 deleted\n');
+    await restart('new.value > -30');
+    assert.deepEqual(ids(), range(0, COUNT - 1));
+    assert.match(dlq('redrive', 'copy'), /^39 given, 0 stale; 9 letters remain/);
+    assert.deepEqual(await out(), range(0, 30));
+    assert.deepEqual(ids(), range(30, 39));
+
+    // A copy of what is done, say of a backup, does not bring it back.
+    await writeFile(file, (await readFile(file, 'utf8')) + lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    assert.deepEqual(ids(), range(30, 39));
+    await restart('true');
+    assert.match(dlq('redrive', 'copy', '--since', '1d'), /^9 given, 0 stale; no letter remains/);
+    assert.deepEqual(await out(), range(0, 39));
+    await restart('new.value > 0');
+    await put(weir, { id: 'more', value: -1 });
+    await eventually(async () => (await status(weir)).at_end && ids().length === 1);
+    assert.equal(dlq('purge', 'copy', '--yes'), '1 deleted\n');
+    assert.deepEqual(ids(), []);
+    await restart('new.value > 0');
+    assert.deepEqual(ids(), []);
+    assert.equal((await linesOf(file)).length > COUNT, true);
   } finally {
     await weir.close();
   }
