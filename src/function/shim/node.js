@@ -1,7 +1,7 @@
 // Runs a handler ("index.handler") for weir: loads its module, and feeds it the events that weir
 // hands out through the Lambda Runtime API. Read by node from standard input, so it must be a
-// CommonJS script. It speaks HTTP itself: one connection, on which each answer goes out together
-// with the request for the next event.
+// CommonJS script. It speaks HTTP itself: one connection, on which each answer asks for the next
+// event as well (Weir-Next), so that there is one request for each event.
 'use strict';
 
 const fs = require('fs');
@@ -17,6 +17,7 @@ const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: ${HOST}:${PORT}\r\n\r
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const EXTENSIONS = ['', '.js', '.mjs', '.cjs'];
 const EXIT_UNHANDLED = 129;
+const SMALL = 16 * 1024; // characters of an answer that goes out in one piece
 
 // --- talking to weir --------------------------------------------------------------------------
 
@@ -60,12 +61,19 @@ socket.on('data', (bytes) => {
   }
 });
 
-function post(where, body, then) {
-  const bytes = Buffer.from(body);
+// The body is a string or a buffer.
+function post(where, headers, body, then) {
   waiting.push(then);
-  socket.write(`POST ${API}${where} HTTP/1.1\r\nHost: ${HOST}:${PORT}\r\n`
-    + `Content-Type: application/json\r\nContent-Length: ${bytes.length}\r\n\r\n`);
-  socket.write(bytes);
+  const head = `POST ${API}${where} HTTP/1.1\r\nHost: ${HOST}:${PORT}\r\n${headers}`
+    + `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  if (typeof body === 'string' && body.length < SMALL) {
+    socket.write(head + body);
+    return;
+  }
+  socket.cork();
+  socket.write(head);
+  socket.write(body);
+  socket.uncork();
 }
 
 function askForEvent() {
@@ -97,7 +105,7 @@ function giveUp(type, message, error) {
   const told = errorObject(error || new Error(message), type);
   told.errorMessage = message;
   console.error(`${type}: ${message}`);
-  post('/init/error', JSON.stringify(told), () => process.exit(1));
+  post('/init/error', '', JSON.stringify(told), () => process.exit(1));
 }
 
 // --- the handler -----------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ class Invocation {
     }
   }
 
-  // Answer, and ask for the next event in the same breath.
+  // Answer, and ask for the next event.
   end(kind, body) {
     if (this.over) {
       return;
@@ -218,10 +226,7 @@ class Invocation {
     this.over = true;
     finishIdle = undefined;
     socket.ref();
-    socket.cork();
-    post(`/invocation/${this.id}/${kind}`, body, () => {});
-    askForEvent();
-    socket.uncork();
+    post(`/invocation/${this.id}/${kind}`, 'Weir-Next: event\r\n', body, handleEvent);
   }
 
   succeed(result) {

@@ -1,8 +1,8 @@
 """Runs a handler ("index.handler") for weir.
 
 Loads its module, and feeds it the events that weir hands out through the Lambda Runtime API. Read
-by Python from standard input. It speaks HTTP itself: one connection, on which each answer goes out
-together with the request for the next event.
+by Python from standard input. It speaks HTTP itself: one connection, on which each answer asks for
+the next event as well (Weir-Next), so that there is one request for each event.
 """
 
 import importlib
@@ -29,8 +29,8 @@ class Runtime:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.input = self.socket.makefile("rb")
 
-    def request(self, method, path, body=b""):
-        head = f"{method} {API}{path} HTTP/1.1\r\nHost: {self.address}\r\n"
+    def request(self, method, path, body=b"", headers=""):
+        head = f"{method} {API}{path} HTTP/1.1\r\nHost: {self.address}\r\n{headers}"
         if method == "POST":
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"\r\n" + body
@@ -61,9 +61,7 @@ class Runtime:
                 sys.exit(f"weir refused to give an event: {status} {body!r}")
             kind, answer = yield headers, body
             path = f"/invocation/{headers['lambda-runtime-aws-request-id']}/{kind}"
-            self.socket.sendall(
-                self.request("POST", path, answer) + self.request("GET", "/invocation/next"))
-            self.receive()
+            self.socket.sendall(self.request("POST", path, answer, "Weir-Next: event\r\n"))
 
 
 class Context:
