@@ -7,6 +7,11 @@
  *
  * Blocking sockets, one request at a time on each. A GetItem that finds nothing costs a round
  * trip, so that is how finely this measures; the table tells how long one takes.
+ *
+ * Or from a PutItem's answer to a handler being entered, at rest: the handler sends the monotonic
+ * clock's nanoseconds of that moment, as digits, to UDP port HANDLER. Both read the same clock.
+ *
+ *     bench_reaction PORT SAMPLES HANDLER
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -182,22 +187,36 @@ static void print_histogram(const uint64_t *sorted, size_t samples)
     }
 }
 
+struct summary {
+    double median_us;
+    double p99_us;
+    double longest_us;
+};
+
+/* Sorts the samples. */
+static struct summary summarize(uint64_t *ns, size_t samples)
+{
+    qsort(ns, samples, sizeof(*ns), compare);
+    return (struct summary){
+        .median_us = (double)ns[samples / 2] / 1e3,
+        .p99_us = (double)ns[samples - 1 - samples / 100] / 1e3,
+        .longest_us = (double)ns[samples - 1] / 1e3,
+    };
+}
+
 static void report(const char *load, uint64_t *ns, size_t samples, double round_trip_us,
         double writes_per_second)
 {
-    qsort(ns, samples, sizeof(*ns), compare);
-    double median = (double)ns[samples / 2] / 1e3;
-    double p99 = (double)ns[samples - 1 - samples / 100] / 1e3;
-    double worst = (double)ns[samples - 1] / 1e3;
+    struct summary all = summarize(ns, samples);
     printf("%s (%.0f writes/s): median %.0f us, 99th percentile %.0f us, longest %.0f us; a "
            "GetItem "
            "takes %.0f us\n",
-            load, writes_per_second, median, p99, worst, round_trip_us);
+            load, writes_per_second, all.median_us, all.p99_us, all.longest_us, round_trip_us);
     print_histogram(ns, samples);
     printf("{\"bench\":\"reaction\",\"writes_per_second\":%.0f,\"samples\":%zu,\"item_bytes\":300,"
            "\"indexes\":0,\"median_us\":%.1f,\"p99_us\":%.1f,\"longest_us\":%.1f,"
            "\"get_us\":%.1f}\n",
-            writes_per_second, samples, median, p99, worst, round_trip_us);
+            writes_per_second, samples, all.median_us, all.p99_us, all.longest_us, round_trip_us);
 }
 
 /* Take samples, each with a key that was never written. */
@@ -233,14 +252,75 @@ static void measure(const char *load, size_t samples, uint64_t pause_us)
     weir_free(ns);
 }
 
+/* --- until a handler is entered ------------------------------------------------------- */
+
+static int listen_to_handler(uint16_t handler_port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(handler_port) };
+    struct timeval patience = { .tv_sec = 10 };
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0) {
+        fail("cannot listen to the handler");
+    }
+    return fd;
+}
+
+static uint64_t hear_entry(int fd)
+{
+    char text[32] = "";
+    if (recv(fd, text, sizeof(text) - 1, 0) <= 0) {
+        fail("the handler says nothing");
+    }
+    return strtoull(text, NULL, 10);
+}
+
+/* One that is entered before the answer is read counts as 0. */
+static void measure_trigger(size_t samples, uint16_t handler_port)
+{
+    enum { WARM_UP = 200 };
+    struct connection *connection = weir_alloc_zero(1, sizeof(*connection));
+    uint64_t *ns = weir_alloc(samples * sizeof(*ns));
+    int fd = listen_to_handler(handler_port);
+    open_connection(connection);
+    for (size_t i = 0; i < samples + WARM_UP; i++) {
+        char key[64];
+        (void)snprintf(key, sizeof(key), "probe-%d-%zu", (int)getpid(), i);
+        put(connection, key, (unsigned)i);
+        uint64_t answered_ns = now_ns();
+        uint64_t entered_ns = hear_entry(fd);
+        if (i >= WARM_UP) {
+            ns[i - WARM_UP] = entered_ns > answered_ns ? entered_ns - answered_ns : 0;
+        }
+        wait_until(answered_ns + PROBE_PAUSE_US * 1000);
+    }
+    struct summary all = summarize(ns, samples);
+    printf("from the answer of a write to a warm handler being entered: median %.0f us, 99th "
+           "percentile %.0f us, longest %.0f us\n",
+            all.median_us, all.p99_us, all.longest_us);
+    print_histogram(ns, samples);
+    printf("{\"bench\":\"trigger\",\"samples\":%zu,\"item_bytes\":300,\"median_us\":%.1f,"
+           "\"p99_us\":%.1f,\"longest_us\":%.1f}\n",
+            samples, all.median_us, all.p99_us, all.longest_us);
+    close(fd);
+    close(connection->fd);
+    weir_free(connection);
+    weir_free(ns);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_reaction PORT [SAMPLES]\n");
+        fprintf(stderr, "usage: bench_reaction PORT [SAMPLES [HANDLER]]\n");
         return 2;
     }
     port = (uint16_t)strtoul(argv[1], NULL, 10);
     size_t samples = argc > 2 ? strtoull(argv[2], NULL, 10) : 3000;
+    if (argc > 3) {
+        measure_trigger(samples, (uint16_t)strtoul(argv[3], NULL, 10));
+        return 0;
+    }
     measure("at rest", samples, PROBE_PAUSE_US);
     pthread_t threads[WRITERS];
     unsigned numbers[WRITERS];

@@ -2,7 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { folder, program, remove, result, startWeir, syncMicroseconds } from './lib.mjs';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  folder, freePort, program, remove, result, startWeir, syncMicroseconds,
+} from './lib.mjs';
 
 async function pass(name, args = [], more = {}) {
   console.log(`\n${name}`);
@@ -56,6 +60,41 @@ pipelines:
           table: bench-derived
           item: { id: "\${new.id}", status: "\${new.status}", score: "\${new.score}" }
 `;
+
+const handler = (port) => `import { createSocket } from 'node:dgram';
+const socket = createSocket('udp4');
+export const handler = async () => {
+  const entered = process.hrtime.bigint();
+  await new Promise((resolve) => socket.send(String(entered), ${port}, '127.0.0.1', resolve));
+};
+`;
+
+const TRIGGER = `
+tables:
+  bench-events:
+    key: { id: S }
+    stream: new_and_old_images
+
+functions:
+  tell: { runtime: node, handler: index.handler, dir: ., concurrency: 1, keep_warm: 1 }
+
+pipelines:
+  trigger:
+    source: { table: bench-events, window: 0s, concurrency: 1 }
+    steps:
+      - invoke: { function: tell }
+`;
+
+export async function trigger() {
+  const dir = folder();
+  const port = await freePort();
+  writeFileSync(path.join(dir, 'index.mjs'), handler(port));
+  const server = await startWeir(dir, TRIGGER);
+  const disk = syncMicroseconds(dir);
+  await pass('bench_reaction', [server.port, 2000, port].map(String), { disk_us: disk });
+  await server.stop();
+  remove(dir);
+}
 
 export async function reaction() {
   const dir = folder();
