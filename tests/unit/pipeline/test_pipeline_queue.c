@@ -98,6 +98,24 @@ static void what_is_purged_in_hand_is_not_processed(void **state)
     assert_string_equal(bodies(b, "in"), "");
 }
 
+static void a_changed_visibility_is_used_from_then_on(void **state)
+{
+    struct bench *b = *state;
+    struct weir_queue in = weir_queue_defaults(WEIR_STR("in"));
+    in.from_file = true;
+    make_queue(b, in);
+    add_pipeline(b, "work", "source: { queue: in }\nsteps: [require: [\"message.json.n > 1\"]]\n");
+    settle(b);
+    in.visibility_ms = 5 * 1000;
+    make_queue(b, in);
+    pass(b, 60 * 1000); /* the receive that was under way is over */
+    send_to(b, "in", "{\"n\":1}", "");
+    pass(b, 1000);
+    assert_int_equal(status_sum(b, "errors"), 1);
+    pass(b, 5 * 1000);
+    assert_int_equal(status_sum(b, "errors"), 2);
+}
+
 static void what_waits_in_the_queue_is_the_lag(void **state)
 {
     struct bench *b = *state;
@@ -362,6 +380,7 @@ int main(void)
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(attributes_have_the_kinds_of_their_types),
         STEPPED(what_is_purged_in_hand_is_not_processed),
+        STEPPED(a_changed_visibility_is_used_from_then_on),
         STEPPED(what_waits_in_the_queue_is_the_lag),
         STEPPED(a_queue_may_come_go_and_come_again),
         STEPPED(what_is_in_hand_at_the_end_is_shown_at_once),
