@@ -43,6 +43,7 @@ const struct weir_known_metric weir_known_metrics[] = {
     { "weir_pipeline_oldest_dead_letter_seconds", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_pipeline_oldest_unprocessed_milliseconds", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_pipeline_parked_records", WEIR_METRIC_GAUGE, "pipeline" },
+    { "weir_pipeline_read_units_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_records_behind", WEIR_METRIC_GAUGE, "pipeline" },
     { "weir_pipeline_records_total", WEIR_METRIC_COUNTER, "pipeline" },
     { "weir_pipeline_retries_total", WEIR_METRIC_COUNTER, "pipeline" },

@@ -62,6 +62,7 @@ struct weir_cli_call {
     const char *in_group;
     const char *only;
     const char *format;
+    const char *functions;
     const char *prices;
     const char *speed;
     const char *table;

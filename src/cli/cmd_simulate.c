@@ -9,6 +9,7 @@
 #include "cli/input.h"
 #include "cli/simulation_report.h"
 #include "scenario/feed.h"
+#include "scenario/stand_ins.h"
 
 enum {
 
@@ -24,6 +25,8 @@ static const struct weir_cli_option options[] = {
             offsetof(struct weir_cli_call, table) },
     { "after", 0, "DURATION", "how long to go on after the last line (default: 10m)", WEIR_CLI_TEXT,
             offsetof(struct weir_cli_call, after) },
+    { "functions", 0, "FILE", "what stands in for functions, in YAML (default: null, at once)",
+            WEIR_CLI_TEXT, offsetof(struct weir_cli_call, functions) },
     { "prices", 0, "FILE", "prices in YAML (default: AWS's list prices)", WEIR_CLI_TEXT,
             offsetof(struct weir_cli_call, prices) },
     { "speed", 0, "SPEED", "max, which is also the default: no waiting", WEIR_CLI_TEXT,
@@ -39,6 +42,8 @@ struct simulate {
     uint64_t after_ms;
     bool broken;             /* it cannot go on, and that was said */
     struct weir_arena arena; /* of the line */
+    struct weir_arena file;  /* of what stands in for functions, and of what was counted */
+    struct weir_stand_in_rule *functions;
 };
 
 /* --- starting ------------------------------------------------------------------------------ */
@@ -59,13 +64,79 @@ static struct weir_str only_source(const struct weir_config *config)
     return found;
 }
 
+static struct weir_simulated_function *function_of(
+        struct weir_simulation *simulation, struct weir_str name)
+{
+    for (size_t i = 0; i < simulation->function_count; i++) {
+        if (weir_str_eq(simulation->functions[i].name, name)) {
+            return &simulation->functions[i];
+        }
+    }
+    return NULL;
+}
+
+/* What is to be told about pipelines and functions, once the pipelines are weir's. */
+static void note_config(struct simulate *simulate, const struct weir_config *config)
+{
+    struct weir_simulation *simulation = &simulate->simulation;
+    struct weir_arena *arena = &simulate->file;
+    simulation->pipelines =
+            weir_arena_zero(arena, config->pipeline_count, sizeof(*simulation->pipelines));
+    simulation->pipeline_count = config->pipeline_count;
+    for (size_t i = 0; i < config->pipeline_count; i++) {
+        const struct weir_pipeline_model *model = config->pipelines[i];
+        struct weir_simulated_pipeline *pipeline = &simulation->pipelines[i];
+        pipeline->name = weir_arena_str(arena, model->name);
+        pipeline->of_queue = model->queue.n > 0;
+        pipeline->fifo = weir_queue_defaults(model->queue).fifo;
+        for (size_t k = 0; k < model->step_count; k++) {
+            pipeline->invokes = pipeline->invokes || model->steps[k]->ops->function != NULL;
+        }
+    }
+    simulation->functions =
+            weir_arena_zero(arena, config->function_count, sizeof(*simulation->functions));
+    simulation->function_count = config->function_count;
+    for (size_t i = 0; i < config->function_count; i++) {
+        simulation->functions[i].name = weir_arena_str(arena, config->functions[i].name);
+        simulation->functions[i].bytes = config->functions[i].memory_bytes;
+    }
+}
+
+/* What becomes of an invocation, as the file says; else the least, at once. */
+static struct weir_stand_in stand_in(void *arg, const struct weir_function_model *model,
+        const struct weir_invocation *invocation)
+{
+    struct simulate *simulate = arg;
+    struct weir_simulated_function *function = function_of(&simulate->simulation, model->name);
+    struct weir_stand_in_rule *rule = weir_stand_ins_find(simulate->functions, model->name);
+    struct weir_stand_in reply = weir_world_least(invocation);
+    uint64_t ms = simulate->simulation.prices.run_ms;
+    if (rule != NULL) {
+        reply = weir_behaviour_answer(&rule->behaviour, &simulate->file);
+        ms = reply.takes_ms < model->timeout_ms ? reply.takes_ms : model->timeout_ms;
+    }
+    if (function != NULL && reply.outcome != WEIR_FUNCTION_BLOCKED) {
+        function->runs++;
+        function->failed += reply.outcome != WEIR_FUNCTION_OK || reply.takes_ms > model->timeout_ms;
+        function->ms += ms;
+    }
+    return reply;
+}
+
 static enum weir_rc adjust(void *arg, struct weir_config *config, struct weir_err *err)
 {
     struct simulate *simulate = arg;
-    (void)err;
     simulate->table =
             simulate->call->table != NULL ? weir_str_z(simulate->call->table) : only_source(config);
     simulate->table = weir_arena_str(&config->arena, simulate->table);
+    note_config(simulate, config);
+    for (const struct weir_stand_in_rule *rule = simulate->functions; rule != NULL;
+            rule = rule->next) {
+        if (function_of(&simulate->simulation, rule->name) == NULL) {
+            return weir_fail(err, WEIR_E_INVALID, "%s: weir.yaml has no function '%.*s'",
+                    simulate->call->functions, WEIR_STR_ARG(rule->name));
+        }
+    }
     return WEIR_OK;
 }
 
@@ -80,6 +151,7 @@ static bool begin(struct simulate *simulate, struct weir_time start)
         .start = start,
         .adjust = adjust,
         .arg = simulate,
+        .stand_in = stand_in,
     };
     simulation->start = start;
     weir_diagnostics_init(&diagnostics, path);
@@ -184,6 +256,33 @@ static void finish(struct simulate *simulate)
 /* --- the command
  * ----------------------------------------------------------------------------------- */
 
+/* Read --functions. False: it is wrong, and that was said. */
+static bool load_functions(struct simulate *simulate)
+{
+    const char *path = simulate->call->functions;
+    struct weir_diagnostics diagnostics;
+    struct weir_buf complaints;
+    struct weir_err err = { 0 };
+    const struct weir_conf *root = NULL;
+    if (path == NULL) {
+        return true;
+    }
+    weir_diagnostics_init(&diagnostics, path);
+    weir_buf_init(&complaints, WEIR_CLI_OUT_MAX_BYTES);
+    enum weir_rc rc = weir_conf_load(&simulate->file, path, &diagnostics, &root, &err);
+    if (rc == WEIR_OK) {
+        simulate->functions = weir_stand_ins_read(&simulate->file, &diagnostics, root);
+    } else if (diagnostics.count == 0) {
+        weir_cli_fail("%s", err.msg);
+    }
+    bool good = rc == WEIR_OK && diagnostics.errors == 0;
+    weir_diagnostics_write(&diagnostics, &complaints);
+    fprintf(stderr, "%.*s", WEIR_STR_ARG(weir_buf_view(&complaints)));
+    weir_buf_fini(&complaints);
+    weir_diagnostics_fini(&diagnostics);
+    return good;
+}
+
 static enum weir_cli_exit check_call(struct simulate *simulate)
 {
     const struct weir_cli_call *call = simulate->call;
@@ -207,8 +306,9 @@ static enum weir_cli_exit check_call(struct simulate *simulate)
     if (weir_cli_config_path(call->config) == NULL) {
         return weir_cli_fail("there is no weir.yaml here; name a file with -c FILE");
     }
-    return weir_prices_load(call->prices, &simulate->simulation.prices) ? WEIR_CLI_DONE
-                                                                        : WEIR_CLI_FAILED;
+    bool good = weir_prices_load(call->prices, &simulate->simulation.prices) &&
+                load_functions(simulate);
+    return good ? WEIR_CLI_DONE : WEIR_CLI_FAILED;
 }
 
 static void feed_file(struct simulate *simulate, const char *path)
@@ -228,8 +328,10 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
 {
     struct simulate simulate = { .call = call };
     struct weir_simulation *simulation = &simulate.simulation;
+    weir_arena_init(&simulate.file);
     enum weir_cli_exit code = check_call(&simulate);
     if (code != WEIR_CLI_DONE) {
+        weir_arena_fini(&simulate.file);
         return code;
     }
     uint64_t began_ns = weir_clock_monotonic_ns(weir_clock_system());
@@ -254,6 +356,7 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
     weir_tally_destroy(simulation->tally);
     weir_world_destroy(simulation->world);
     weir_arena_fini(&simulate.arena);
+    weir_arena_fini(&simulate.file);
     return simulate.broken || simulation->failed > 0 ? WEIR_CLI_FAILED : WEIR_CLI_DONE;
 }
 
@@ -264,9 +367,11 @@ const struct weir_cli_command weir_cli_simulate = {
     .details =
             "Lines are as for `weir run`, - is standard input; each change comes at its own time, "
             "but nobody\n"
-            "waits for it: days take seconds. Shows per pipeline, table and queue what was done, "
-            "which alarms\n"
-            "would have gone off, and what AWS would ask for it. docs/testing.md has the prices.\n"
+            "waits for it: days take seconds. Shows per pipeline, table, queue and function what "
+            "was "
+            "done, which\n"
+            "alarms would have gone off, and what AWS would ask for it. docs/testing.md has the "
+            "prices.\n"
             "Ends with 1 when a line could not be read or applied.\n",
     .options = options,
     .least = 1,

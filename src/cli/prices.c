@@ -12,6 +12,7 @@ enum { OUT_MAX_BYTES = 1 << 20, NUMBER_TEXT = 64 };
 struct options {
     struct weir_str currency;
     struct weir_str table_write;
+    struct weir_str table_read;
     struct weir_str queue_request;
     struct weir_str fifo_request;
     struct weir_str function_request;
@@ -28,14 +29,15 @@ struct options {
 static const struct weir_option price_options[] = {
     PRICE(currency, "USD", "what the prices are in"),
     PRICE(table_write, "0.625", "a million write request units"),
+    PRICE(table_read, "0.125", "a million read request units"),
     PRICE(queue_request, "0.40", "a million requests to a queue"),
     PRICE(fifo_request, "0.50", "a million requests to a FIFO queue"),
     PRICE(function_request, "0.20", "a million runs of a function"),
     PRICE(function_gb_second, "0.0000166667", "a second of a GiB of memory of a function"),
-    { "run_duration", "100ms", "how long a batch would take as a function", WEIR_OPTION_DURATION,
-            offsetof(struct options, run_ms), 0, 0 },
-    { "run_memory", "128MiB", "the memory that the function would have", WEIR_OPTION_BYTES,
-            offsetof(struct options, run_bytes), 0, 0 },
+    { "run_duration", "100ms", "how long a function takes when nothing else says so",
+            WEIR_OPTION_DURATION, offsetof(struct options, run_ms), 0, 0 },
+    { "run_memory", "128MiB", "the memory of a batch as a function, and of one without a limit",
+            WEIR_OPTION_BYTES, offsetof(struct options, run_bytes), 0, 0 },
     { 0 },
 };
 
@@ -62,6 +64,7 @@ static void read_prices(struct weir_diagnostics *diagnostics, const struct weir_
     }
     snprintf(prices->currency, sizeof(prices->currency), "%.*s", WEIR_STR_ARG(options.currency));
     prices->table_write = read_price(diagnostics, root, "table_write", options.table_write);
+    prices->table_read = read_price(diagnostics, root, "table_read", options.table_read);
     prices->queue_request = read_price(diagnostics, root, "queue_request", options.queue_request);
     prices->fifo_request = read_price(diagnostics, root, "fifo_request", options.fifo_request);
     prices->function_request =

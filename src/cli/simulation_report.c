@@ -106,9 +106,47 @@ struct cost {
     double cost;
 };
 
-enum { COSTS = 5 };
+enum { COSTS = 7, REQUEST_MESSAGES = 10 };
 
-static double cost_of(const struct weir_simulation *simulation, struct cost costs[static COSTS])
+/* What is counted to be paid. */
+struct counted {
+    double write_units;
+    double read_units;
+    double requests[2]; /* to standard and to FIFO queues */
+    double batches;     /* that would be runs of a function */
+    double runs;        /* of functions */
+    double gb_seconds;
+};
+
+static const struct weir_simulated_pipeline *find_pipeline(
+        const struct weir_simulation *simulation, struct weir_str name)
+{
+    for (size_t i = 0; i < simulation->pipeline_count; i++) {
+        if (weir_str_eq(simulation->pipelines[i].name, name)) {
+            return &simulation->pipelines[i];
+        }
+    }
+    return NULL;
+}
+
+/* A pipeline is a function of its own, unless it invokes one. */
+static void count_pipeline(
+        const struct weir_simulation *simulation, struct weir_item status, struct counted *counted)
+{
+    const struct weir_simulated_pipeline *pipeline =
+            find_pipeline(simulation, weir_value_str(weir_item_get(status, WEIR_STR("name"))));
+    double batches = (double)number_of(status, "batches");
+    double least = (double)number_of(status, "records") / REQUEST_MESSAGES;
+    counted->read_units += (double)number_of(status, "read_units");
+    if (pipeline == NULL || !pipeline->invokes) {
+        counted->batches += batches;
+    }
+    if (pipeline != NULL && pipeline->of_queue) { /* to receive, and to delete */
+        counted->requests[pipeline->fifo] += 2 * (batches > least ? batches : least);
+    }
+}
+
+static void count(const struct weir_simulation *simulation, struct counted *counted)
 {
     const struct weir_prices *prices = &simulation->prices;
     struct weir_arena arena;
@@ -116,32 +154,48 @@ static double cost_of(const struct weir_simulation *simulation, struct cost cost
     size_t queue_count = 0;
     const struct weir_tally_table *tables = weir_tally_tables(simulation->tally, &table_count);
     const struct weir_tally_queue *queues = weir_tally_queues(simulation->tally, &queue_count);
-    double units = 0;
-    double requests[2] = { 0, 0 }; /* of standard and of FIFO queues */
-    double runs = 0;
+    const double ms_bytes = 1e3 * (double)(1 << 30); /* of a GB-second */
     weir_arena_init(&arena);
-    struct weir_value pipelines = pipelines_of(simulation, &arena);
     for (size_t i = 0; i < table_count; i++) {
-        units += (double)tables[i].units;
+        counted->write_units += (double)tables[i].units;
     }
     for (size_t i = 0; i < queue_count; i++) {
-        requests[queues[i].fifo] += (double)queues[i].requests;
+        counted->requests[queues[i].fifo] += (double)queues[i].requests;
     }
+    struct weir_value pipelines = pipelines_of(simulation, &arena);
     for (size_t i = 0; i < weir_value_count(pipelines); i++) {
-        runs += (double)number_of(weir_value_map(weir_value_at(pipelines, i)), "batches");
+        count_pipeline(simulation, weir_value_map(weir_value_at(pipelines, i)), counted);
+    }
+    counted->gb_seconds =
+            counted->batches * (double)prices->run_ms * (double)prices->run_bytes / ms_bytes;
+    for (size_t i = 0; i < simulation->function_count; i++) {
+        const struct weir_simulated_function *function = &simulation->functions[i];
+        uint64_t bytes = function->bytes > 0 ? function->bytes : prices->run_bytes;
+        counted->runs += (double)function->runs;
+        counted->gb_seconds += (double)function->ms * (double)bytes / ms_bytes;
     }
     weir_arena_fini(&arena);
-    double gb_seconds =
-            runs * (double)prices->run_ms / 1e3 * (double)prices->run_bytes / (double)(1 << 30);
+}
+
+static double cost_of(const struct weir_simulation *simulation, struct cost costs[static COSTS])
+{
+    const struct weir_prices *prices = &simulation->prices;
+    struct counted n = { 0 };
     const double million = 1e6;
+    count(simulation, &n);
     const struct cost all[COSTS] = {
-        { "writes to tables", "units", units, units / million * prices->table_write },
-        { "sends to queues", "requests", requests[0],
-                requests[0] / million * prices->queue_request },
-        { "sends to FIFO queues", "requests", requests[1],
-                requests[1] / million * prices->fifo_request },
-        { "batches as function runs", "runs", runs, runs / million * prices->function_request },
-        { "their memory and time", "GB-s", gb_seconds, gb_seconds * prices->function_gb_second },
+        { "writes to tables", "units", n.write_units,
+                n.write_units / million * prices->table_write },
+        { "reads of tables", "units", n.read_units, n.read_units / million * prices->table_read },
+        { "requests to queues", "requests", n.requests[0],
+                n.requests[0] / million * prices->queue_request },
+        { "requests to FIFO queues", "requests", n.requests[1],
+                n.requests[1] / million * prices->fifo_request },
+        { "batches as function runs", "runs", n.batches,
+                n.batches / million * prices->function_request },
+        { "runs of functions", "runs", n.runs, n.runs / million * prices->function_request },
+        { "their memory and time", "GB-s", n.gb_seconds,
+                n.gb_seconds * prices->function_gb_second },
     };
     double sum = 0;
     for (size_t i = 0; i < COSTS; i++) {
@@ -255,6 +309,28 @@ static void write_queues(const struct weir_simulation *simulation, struct weir_b
     weir_cli_columns_write(&columns, out, "\n", "");
 }
 
+static void write_functions(const struct weir_simulation *simulation, struct weir_buf *out)
+{
+    static const char *const titles[] = { "FUNCTION", ">RUNS", ">FAILED", ">TIME" };
+    struct weir_cli_columns columns;
+    weir_cli_columns_init(&columns, titles, WEIR_COUNT(titles));
+    for (size_t i = 0; i < simulation->function_count; i++) {
+        const struct weir_simulated_function *function = &simulation->functions[i];
+        struct weir_buf span;
+        weir_buf_init(&span, 64);
+        write_span(&span, (int64_t)function->ms);
+        struct weir_str cells[] = {
+            function->name,
+            text_of(&columns.arena, function->runs),
+            text_of(&columns.arena, function->failed),
+            weir_arena_str(&columns.arena, weir_buf_view(&span)),
+        };
+        weir_buf_fini(&span);
+        weir_cli_columns_add(&columns, cells);
+    }
+    weir_cli_columns_write(&columns, out, "\n", "");
+}
+
 static void write_alarms(const struct weir_simulation *simulation, struct weir_buf *out)
 {
     static const char *const titles[] = { "ALARM", ">WENT OFF", "FIRST", ">IN ALARM" };
@@ -315,6 +391,7 @@ void weir_simulation_write_text(const struct weir_simulation *simulation, struct
     write_pipelines(simulation, out);
     write_tables(simulation, out);
     write_queues(simulation, out);
+    write_functions(simulation, out);
     write_alarms(simulation, out);
     write_costs(simulation, out);
 }
@@ -367,6 +444,20 @@ static void json_queues(const struct weir_simulation *simulation, struct weir_bu
     weir_buf_byte(out, ']');
 }
 
+static void json_functions(const struct weir_simulation *simulation, struct weir_buf *out)
+{
+    weir_buf_z(out, ",\"functions\":[");
+    for (size_t i = 0; i < simulation->function_count; i++) {
+        const struct weir_simulated_function *function = &simulation->functions[i];
+        weir_buf_z(out, i > 0 ? ",{\"name\":" : "{\"name\":");
+        weir_json_write_string(out, function->name);
+        weir_buf_printf(out, ",\"runs\":%llu,\"failed\":%llu,\"duration_ms\":%llu}",
+                (unsigned long long)function->runs, (unsigned long long)function->failed,
+                (unsigned long long)function->ms);
+    }
+    weir_buf_byte(out, ']');
+}
+
 static void json_alarms(const struct weir_simulation *simulation, struct weir_buf *out)
 {
     struct alarm alarms[ALARMS_MAX];
@@ -404,6 +495,7 @@ void weir_simulation_write_json(const struct weir_simulation *simulation, struct
     json_head(simulation, out);
     json_tables(simulation, out);
     json_queues(simulation, out);
+    json_functions(simulation, out);
     json_alarms(simulation, out);
     json_costs(simulation, out);
 }

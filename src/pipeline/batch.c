@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "pipeline/pipeline_int.h"
 
+enum { READ_UNIT_BYTES = 4096 }; /* as DynamoDB counts reads */
+
 void weir_batch_begin(struct batch *batch)
 {
     batch->txn = weir_txn_create();
@@ -76,9 +78,15 @@ enum weir_rc weir_lane_get_item(struct weir_lane *lane, const struct weir_table 
         struct weir_str key, struct weir_item *ret_item, struct weir_err *err)
 {
     struct touched *t = NULL;
+    struct touched **last = lane->batch.last;
     enum weir_rc rc = touch(lane, table, table->space, key, &t, err);
     if (rc == WEIR_OK) {
         *ret_item = (struct weir_item){ t->after.p, t->after.n };
+    }
+    if (rc == WEIR_OK && last != lane->batch.last) { /* it was not in the batch yet */
+        size_t bytes = weir_item_size(*ret_item);
+        weir_counter_add(lane->pipeline->read_units,
+                bytes > READ_UNIT_BYTES ? (bytes + READ_UNIT_BYTES - 1) / READ_UNIT_BYTES : 1);
     }
     return rc;
 }

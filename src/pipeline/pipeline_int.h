@@ -371,6 +371,7 @@ struct pipeline {
     struct weir_counter *errors;
     struct weir_counter *conflicts;
     struct weir_counter *retries;
+    struct weir_counter *read_units;
     struct weir_counter *letters_written;
     struct weir_gauge *letters;
     struct weir_gauge *oldest_letter;

@@ -236,6 +236,8 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
             "Batches run again because something they read had changed");
     pipeline->retries = count_anew(metrics, "weir_pipeline_retries_total", labels,
             "Batches tried again because a step's target had failed");
+    pipeline->read_units = count_anew(metrics, "weir_pipeline_read_units_total", labels,
+            "Items that steps read, in DynamoDB's units: 4 KiB of an item each");
     pipeline->batch_sizes = weir_metrics_histogram(
             metrics, "weir_pipeline_batch_records", labels, "Records in a transaction", 1, 1);
     pipeline->duration = weir_metrics_histogram(metrics, "weir_pipeline_duration_seconds", labels,

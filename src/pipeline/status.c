@@ -178,6 +178,7 @@ static void write_counts(const struct pipeline *pipeline, struct weir_buf *buf)
         { "errors", pipeline->errors },
         { "conflicts", pipeline->conflicts },
         { "retries", pipeline->retries },
+        { "read_units", pipeline->read_units },
     };
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         weir_buf_printf(buf, ",\"%s\":%llu", counts[i].name,

@@ -4,6 +4,7 @@
 
 #include "scenario/compare.h"
 #include "scenario/scenario.h"
+#include "scenario/stand_ins.h"
 #include "scenario/world.h"
 
 struct script_run;
@@ -36,17 +37,6 @@ struct script_step {
     struct script_step *next;
 };
 
-/* What stands in for a function. */
-struct script_function {
-    struct weir_str name;
-    const struct weir_conf *returns; /* NULL: null */
-    uint64_t takes_ms;
-    uint64_t failures; /* of the invocations to come; UINT64_MAX: all */
-    struct weir_str error;
-    bool down; /* nobody answers */
-    struct script_function *next;
-};
-
 struct script_test {
     struct weir_str name;
     const struct weir_conf *at;
@@ -57,8 +47,8 @@ struct script_test {
 struct weir_script {
     struct weir_arena arena;
     const char *path;
-    const char *config;                /* path; NULL: none */
-    struct script_function *functions; /* as each test begins */
+    const char *config;                   /* path; NULL: none */
+    struct weir_stand_in_rule *functions; /* as each test begins */
     struct script_test *tests;
     size_t test_count;
 };
@@ -68,7 +58,7 @@ struct script_run {
     struct weir_script *script;
     const struct script_test *test;
     struct weir_world *world;
-    struct script_function *functions; /* as they are now; in functions_arena */
+    struct weir_stand_in_rule *functions; /* as they are now; in functions_arena */
     struct weir_arena functions_arena;
     struct weir_arena arena; /* of the step at hand */
     struct weir_buf failure; /* empty: none yet */
@@ -129,10 +119,6 @@ extern const struct script_kind script_kind_records;  /* steps_records.c */
 extern const struct script_kind script_kind_expect;   /* expect.c */
 
 /* --- functions.c: stand-ins for functions ---------------------------------------------------- */
-
-/* Read `functions:` of a file. */
-struct script_function *weir_script_functions(
-        struct script_reader *reader, const struct weir_conf *node);
 
 /* Make the functions of a test those of its file. */
 void weir_script_functions_begin(struct script_run *run);

@@ -181,7 +181,8 @@ static enum weir_rc load(
         }
         script->config = config_path(&script->arena, script->path, file.config);
         if (file.functions != NULL) {
-            script->functions = weir_script_functions(&reader, file.functions);
+            script->functions =
+                    weir_stand_ins_read(reader.arena, reader.diagnostics, file.functions);
         }
         read_tests(script, &reader, &file, start);
     }

@@ -65,6 +65,15 @@ static void keep_line(void *arg, const struct weir_logline_event *event)
 
 /* --- functions -------------------------------------------------------------------------------- */
 
+struct weir_stand_in weir_world_least(const struct weir_invocation *invocation)
+{
+    struct weir_str least = WEIR_STR("null");
+    if (invocation->wants_state) {
+        least = WEIR_STR("{\"state\":{}}");
+    }
+    return (struct weir_stand_in){ .response = least };
+}
+
 static struct weir_stand_in answer_call(void *arg, const struct weir_function_model *model,
         const struct weir_invocation *invocation)
 {
@@ -80,14 +89,8 @@ static struct weir_stand_in answer_call(void *arg, const struct weir_function_mo
         .function = weir_arena_str(&world->arena, model->name),
         .event = weir_arena_str(&world->arena, invocation->payload),
     };
-    if (options->stand_in != NULL) {
-        return options->stand_in(options->arg, model, invocation);
-    }
-    struct weir_str least = WEIR_STR("null");
-    if (invocation->wants_state) {
-        least = WEIR_STR("{\"state\":{}}");
-    }
-    return (struct weir_stand_in){ .response = least };
+    return options->stand_in != NULL ? options->stand_in(options->arg, model, invocation)
+                                     : weir_world_least(invocation);
 }
 
 /* --- start and stop ------------------------------------------------------------------------ */

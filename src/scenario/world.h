@@ -45,12 +45,16 @@ struct weir_world_options {
     enum weir_rc (*adjust)(void *arg, struct weir_config *config, struct weir_err *err);
     void *arg;
     /*
-     * Optional: what becomes of an invocation of a function, which is counted before. Without it
-     * all of them are answered with null at once.
+     * Optional: what becomes of an invocation of a function, which is counted before; without it
+     * weir_world_least.
      */
     struct weir_stand_in (*stand_in)(void *arg, const struct weir_function_model *model,
             const struct weir_invocation *invocation);
 };
+
+/* The least that an invocation may be answered with, at once: null, or with windows an empty state.
+ */
+struct weir_stand_in weir_world_least(const struct weir_invocation *invocation);
 
 /* An invocation of a function. */
 struct weir_world_call {

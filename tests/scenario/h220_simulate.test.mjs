@@ -81,7 +81,7 @@ test('a day: runs, writes, sends, expiry, alarms and cost', async () => {
   // One unit a write of an order; two a copy, which has an index.
   assert.equal(cost['writes to tables'].count, 1440 + 2 * 1380);
   assert.ok(Math.abs(cost['writes to tables'].cost - (1440 + 2 * 1380) * 0.625e-6) < 1e-9);
-  assert.ok(Math.abs(cost['sends to queues'].cost - 1380 * 0.4e-6) < 1e-9);
+  assert.ok(Math.abs(cost['requests to queues'].cost - 1380 * 0.4e-6) < 1e-9);
   assert.equal(cost['batches as function runs'].count, 1440);
 });
 
@@ -105,9 +105,66 @@ test('prices of one\'s own, and how long it goes on', async () => {
   const said = JSON.parse((await simulate('day.jsonl', '--json', '--prices', 'prices.yaml', '--after', '2h')).out);
   assert.equal(said.cost.currency, 'EUR');
   assert.equal(said.cost.items[0].cost, 1440 + 2 * 1380);
-  assert.equal(said.cost.items[4].count, 1440);
+  assert.equal(said.cost.items.find(({ unit }) => unit === 'GB-s').count, 1440);
   assert.equal(Date.parse(said.end), START_MS + DAY_MS - 60000 + 2 * 3600000);
   assert.equal(said.tables[1].expired, 1440);
+});
+
+test('functions: what stands in for them, how long they take, and what they and reads cost', async () => {
+  await writeFile(path.join(folder, 'functions.weir.yaml'), `tables:
+  orders: { key: { id: S }, stream: new_and_old_images }
+  scores: { key: { id: S } }
+  states: { key: { state: S, id: S } }
+queues:
+  mail: {}
+functions:
+  score: { runtime: node, handler: score.handler, timeout: 3s, memory: 1GiB }
+  other: { url: "https://scores.example.com/" }
+pipelines:
+  score:
+    source: { table: orders, batch: 1 }
+    retry: { retries: 5, backoff: [1s] }
+    steps:
+      - invoke: { function: score, payload: { id: "\${keys.id}" }, result: answer }
+      - invoke: { function: other, payload: { id: "\${keys.id}" } }
+      - put: { table: scores, item: { id: "\${keys.id}", score: "\${answer.score}" } }
+      - send: { queue: mail, body: "\${keys.id}" }
+  by_state:
+    source: { table: orders, start: oldest }
+    steps:
+      - project: { table: states, items: [{ state: "\${new.state}", id: "\${keys.id}" }] }
+  post:
+    source: { queue: mail, batch: 10 }
+    steps: [{ invoke: { function: other } }]
+`);
+  await writeFile(path.join(folder, 'score.mjs'), 'export const handler = () => { throw new Error("not here"); };\n');
+  await writeFile(path.join(folder, 'functions.yaml'), 'score: { returns: { score: 7 }, takes: 2s, fails: 2 }\n');
+  await writeFile(path.join(folder, 'ten.jsonl'), lines.slice(0, 10).join('\n'));
+  const args = ['ten.jsonl', '-c', 'functions.weir.yaml', '--functions', 'functions.yaml'];
+  const { out, err } = await simulate(...args, '--json');
+  assert.equal(err, '');
+  const said = JSON.parse(out);
+  assert.deepEqual(said.functions, [
+    { name: 'score', runs: 12, failed: 2, duration_ms: 24_000 },
+    { name: 'other', runs: 20, failed: 0, duration_ms: 2000 },
+  ]);
+  assert.equal(said.tables.find(({ name }) => name === 'scores').written, 10);
+  const counts = Object.fromEntries(said.cost.items.map(({ what, count }) => [what, count]));
+  assert.equal(counts['runs of functions'], 32);
+  assert.equal(counts['batches as function runs'], 10); // of the view
+  assert.equal(counts['their memory and time'], 24 + 2 * 0.5 + 10 * 0.1 / 8);
+  assert.equal(counts['reads of tables'], 10);
+  assert.equal(counts['requests to queues'], 10 + 20);
+  const cost = Object.fromEntries(said.cost.items.map((one) => [one.what, one.cost]));
+  assert.ok(Math.abs(cost['reads of tables'] - 10 * 0.125e-6) < 1e-9);
+  const people = await simulate(...args);
+  assert.match(people.out, /^score +12 +2 +24\.000 s$/m);
+  await writeFile(path.join(folder, 'wrong.yaml'), 'score: { answers: 1 }\n');
+  const wrong = await simulate(...args.slice(0, -1), 'wrong.yaml');
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.err, /wrong\.yaml:1:10: error: unknown option 'answers'/);
+  await writeFile(path.join(folder, 'wrong.yaml'), 'scroe: {}\n');
+  assert.match((await simulate(...args.slice(0, -1), 'wrong.yaml')).err, /wrong\.yaml: weir\.yaml has no function 'scroe'/);
 });
 
 test('records of a stream that has expired items itself', async () => {

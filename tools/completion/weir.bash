@@ -31,7 +31,7 @@ _weir() {
     check) options="--config --json --help" ;;
     test) options="--only --format --json --verbose --help" ;;
     run) options="--config --format --ddb --help" ;;
-    simulate) options="--config --table --after --prices --speed --json --help" ;;
+    simulate) options="--config --table --after --functions --prices --speed --json --help" ;;
     status) options="--endpoint --json --lanes --help" ;;
     alarms) options="--endpoint --json --help" ;;
     tail) options="--endpoint --from --limit --ddb --json --help" ;;
