@@ -10,16 +10,16 @@
  *     GET /v1/tail?table=NAME[&from=oldest]  a table's records as they come, one JSON line each
  *     GET /v1/dead-letters?pipeline=NAME[&FILTER...][&after=PLACE]  JSON: letters, and `next` when
  *                                         there are more; with sequence=N: that one, whole
- *     POST /v1/dead-letters?pipeline=NAME...  the same of letters in a file, whose lines are the
- * body, here and below; `after` is then given back as `next` POST
- * /v1/redrive?pipeline=NAME[&FILTER...][&stale=true][&after=PLACE]  process them again POST
- * /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them GET
- * /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: what steps have put off POST
- * /v1/timers/fire?pipeline=NAME&step=ID[&key=KEY]  it goes on now; /cancel: it never does POST
- * /v1/rebuild?pipeline=NAME[&prune=true]  make its views anew, while it goes on POST
- * /v1/replay?pipeline=NAME&from=PLACE[&to=PLACE][&where=PATTERN][&stale=true]  records of the log
- * again; PLACE: a time or a sequence number POST /v1/cancel?pipeline=NAME       end its rebuild or
- * replay
+ *     POST /v1/dead-letters?pipeline=NAME[&FILTER...][&after=PLACE]  likewise of letters in a file:
+ *                                         the body has its lines, here and below; next is after
+ *     POST /v1/redrive?pipeline=NAME[&FILTER...][&stale=true][&after=PLACE]  process them again
+ *     POST /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them
+ *     GET /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: what steps have put off
+ *     POST /v1/timers/fire?pipeline=NAME&step=ID[&key=KEY]  it goes on now; /cancel: it never does
+ *     POST /v1/rebuild?pipeline=NAME[&prune=true]  make its views anew, while it goes on
+ *     POST /v1/replay?pipeline=NAME&from=PLACE[&to=PLACE][&where=PATTERN][&stale=true]  records of
+ *                                         the log again; PLACE: a time or a sequence number
+ *     POST /v1/cancel?pipeline=NAME       end its rebuild or replay
  *
  * FILTER: sequence, fingerprint, error (part of it), since, until (times of failure), key (DynamoDB
  * JSON).
