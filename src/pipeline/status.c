@@ -94,6 +94,16 @@ static const char *phase_name(enum lane_phase phase)
     return names[phase];
 }
 
+/* The window that is open in the lane's shard. */
+static void write_window(const struct weir_lane *lane, struct weir_buf *buf)
+{
+    char start[WEIR_TIME_TEXT];
+    char end[WEIR_TIME_TEXT];
+    weir_time_format(lane->window.start, start);
+    weir_time_format(lane->window.end, end);
+    weir_buf_printf(buf, ",\"window\":{\"start\":\"%s\",\"end\":\"%s\"}", start, end);
+}
+
 static void write_lane(const struct weir_lane *lane, struct weir_buf *buf)
 {
     struct lag lag;
@@ -108,6 +118,9 @@ static void write_lane(const struct weir_lane *lane, struct weir_buf *buf)
             lane->shard->number, lane->first_slot, lane->slot_count, phase_name(lane->phase),
             position, (unsigned long long)lag.waiting,
             (long long)weir_lag_age(lane->pipeline, &lag));
+    if (lane->window.end.ms != 0) {
+        write_window(lane, buf);
+    }
     if (is_stuck(lane)) {
         write_stuck(lane, buf);
     }

@@ -13,6 +13,7 @@ import {
 import { DynamoDBStreamsClient, DescribeStreamCommand } from '@aws-sdk/client-dynamodb-streams';
 import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS } from './lib/functions.mjs';
+import { receive, sqsOf } from './lib/queues.mjs';
 import { fails } from './lib/tables.mjs';
 import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
@@ -26,6 +27,8 @@ async function start({ shards = 1, pipelines = '' } = {}) {
 tables:
   orders: { key: { id: S }, stream: new_image, shards: ${shards} }
   totals: { key: { id: S } }
+queues:
+  told.fifo: {}
 functions:
   sum: { runtime: node, handler: stream.windows, dir: "${HANDLERS}", timeout: 5s, env: { CALLS: "${file}" } }
 ${pipelines}
@@ -151,7 +154,7 @@ test('kill -9 loses no window, and ends none with another state', { skip, timeou
 });
 
 test('a state of more than a megabyte ends its window early', { skip }, async () => {
-  const { create, put, calls, ends, close } = await start();
+  const { weir, create, put, calls, ends, close } = await start();
   try {
     await create({ TumblingWindowInSeconds: 900 });
     await put({ id: 'a', n: 1 });
@@ -159,7 +162,10 @@ test('a state of more than a megabyte ends its window early', { skip }, async ()
     await eventually(() => ends().length === 1);
     const [{ state, isWindowTerminatedEarly, window, Records }] = ends();
     assert.deepEqual([state, isWindowTerminatedEarly, Records], [{ sum: 3, padding: 2 << 20 }, true, []]);
+    const lanes = async () => (await weir.request({ method: 'GET', path: '/v1/status?lanes=true' })).json.pipelines[0].lanes;
+    await eventually(async () => (await lanes()).every((lane) => lane.window === undefined));
     await put({ id: 'c', n: 4 });
+    await eventually(async () => (await lanes()).some((lane) => Date.parse(lane.window?.end) === Date.parse(window.end)));
     await eventually(() => calls().at(-1).Records.length === 1);
     const last = calls().at(-1);
     assert.deepEqual([last.state, last.isWindowTerminatedEarly, last.window], [{}, false, window]);
@@ -175,6 +181,7 @@ pipelines:
     source: { table: orders }
     steps:
       - invoke: { function: sum, window: 2s, result: answer }
+      - send: { queue: told.fifo, body: "\${event}", group: all }
       - each: { in: answer.totals, as: total }
       - put: { table: totals, item: { id: "\${total.from}", sum: "\${total.sum}" } }` });
   try {
@@ -192,6 +199,8 @@ pipelines:
     const scan = async () => (await weir.docs.send(new ScanCommand({ TableName: 'totals' }))).Items;
     await eventually(async () => (await scan()).length === 2);
     assert.deepEqual((await scan()).map(({ sum }) => sum).sort(), [3, 4]);
+    const told = await receive(sqsOf(weir), `${weir.endpoint}/000000000000/told.fifo`, { MaxNumberOfMessages: 10 });
+    assert.deepEqual(told.map(({ Body }) => Body), ['INSERT', 'WINDOW', 'INSERT', 'WINDOW']);
   } finally {
     await close();
   }
