@@ -213,6 +213,32 @@ static void a_gap_is_known_until_its_letter_is_gone(void **state)
     assert_false(status_has(b, "trimmed"));
 }
 
+/* Gaps that touch become one, and only those. */
+static void what_is_lost_after_something_was_read_is_another_gap(void **state)
+{
+    struct bench *b = *state;
+    make_tables(b);
+    add_pipeline(b, "blocked", to_missing);
+    add_pipeline(b, "copies", copies);
+    int written = overflow(b);
+    make_table(b, "missing");
+    run_until(b, all_is_done);
+    uint64_t processed = count_items(b, "missing");
+    size_t gaps = count_items(b, "letters");
+    assert_int_equal(drop(b->f, "missing"), WEIR_OK);
+    while (count_items(b, "letters") == gaps) {
+        put_orders(b, written, written + 500);
+        written += 500;
+        b->turns = (uint64_t)written;
+        run_until(b, all_but_blocked_are_done);
+        assert_true(written < 20000);
+    }
+    make_table(b, "missing");
+    run_until(b, all_is_done);
+    processed += count_items(b, "missing");
+    assert_int_equal(processed + letters_sum(b, "records_least"), written);
+}
+
 /* Letters that cannot be written hold the pipeline: no gap is passed over in silence. */
 static void a_gap_that_cannot_be_told_blocks(void **state)
 {
@@ -241,6 +267,7 @@ int main(void)
         LAG(lanes_are_shown),
         BOUNDED(the_bound_holds_and_the_gap_is_told),
         BOUNDED(a_gap_is_known_until_its_letter_is_gone),
+        BOUNDED(what_is_lost_after_something_was_read_is_another_gap),
         BOUNDED(a_gap_that_cannot_be_told_blocks),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
