@@ -13,7 +13,6 @@ struct held {
     struct definition *now;
     struct definition *later; /* what it is to become, until that is committed */
     enum weir_mapping_state state;
-    bool running;        /* its pipeline is in the set */
     bool erasing;        /* DELETING: the transaction that deletes the entry is under way */
     struct weir_err why; /* it could not be started */
     struct weir_txn *txn;
@@ -97,7 +96,6 @@ static void start(struct held *held)
     }
     enum weir_rc rc = weir_mapping_model(held->mappings, mapping, &model, &held->why);
     if (rc == WEIR_OK) {
-        held->running = true;
         rc = weir_pipelines_add(pipelines, model, &held->why);
     }
     if (rc != WEIR_OK) {
@@ -111,7 +109,6 @@ static void start(struct held *held)
 static void removed(void *arg)
 {
     struct held *held = arg;
-    held->running = false;
     if (held->state == WEIR_MAPPING_DELETING) {
         erase(held);
     } else {
@@ -126,9 +123,9 @@ static void stop(struct held *held)
     struct weir_err err;
     weir_arena_init(&arena);
     struct weir_str name = weir_mapping_pipeline(&arena, held->now->mapping.uuid);
-    if (!held->running || weir_pipelines_remove(held->mappings->options.pipelines, name, removed,
-                                  held, &err) != WEIR_OK) {
-        removed(held);
+    if (weir_pipelines_remove(held->mappings->options.pipelines, name, removed, held, &err) !=
+            WEIR_OK) {
+        removed(held); /* there is none: it was disabled, or could not be started */
     }
     weir_arena_fini(&arena);
 }
