@@ -368,8 +368,7 @@ const struct weir_cli_command weir_cli_simulate = {
             "Lines are as for `weir run`, - is standard input; each change comes at its own time, "
             "but nobody\n"
             "waits for it: days take seconds. Shows per pipeline, table, queue and function what "
-            "was "
-            "done, which\n"
+            "was done, which\n"
             "alarms would have gone off, and what AWS would ask for it. docs/testing.md has the "
             "prices.\n"
             "Ends with 1 when a line could not be read or applied.\n",
