@@ -693,6 +693,7 @@ void weir_http_client_destroy(struct weir_http_client *client)
         return;
     }
     while (client->transfers != NULL) {
+        weir_assert(client->transfers->client == client);
         fail_call(client->transfers, WEIR_E_CLOSED, "weir is stopping");
         finish(client->transfers);
     }

@@ -145,7 +145,7 @@ WEIR_MUST_CHECK enum weir_rc weir_queue_check(
  * Called on the commit thread, after queues were made, changed or deleted; must not block. One at
  * a time.
  */
-void weir_queues_on_change(struct weir_queues *queues, void (*changed)(void *arg), void *arg);
+void weir_queues_on_change(struct weir_queues *queues, void (*on_change)(void *arg), void *arg);
 
 /* The first attribute, by SQS's name, in which two definitions differ; NULL: none. */
 const char *weir_queue_difference(const struct weir_queue *a, const struct weir_queue *b);

@@ -13,7 +13,7 @@ struct function_step {
 static const struct weir_option step_options[] = {
     { "name", NULL, "the function, as in weir.yaml", WEIR_OPTION_STRING,
             offsetof(struct function_step, name), 0, 0 },
-    WEIR_BEHAVIOUR_OPTIONS(struct function_step, behaviour),
+    WEIR_BEHAVIOUR_OPTIONS(offsetof(struct function_step, behaviour)),
 };
 
 static bool read_function(struct script_reader *reader, const struct weir_conf *node, void *fields)

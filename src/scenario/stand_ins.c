@@ -4,7 +4,7 @@
 #include "scenario/scenario_int.h"
 
 static const struct weir_option options[] = { WEIR_BEHAVIOUR_OPTIONS(
-        struct weir_stand_in_rule, behaviour) };
+        offsetof(struct weir_stand_in_rule, behaviour)) };
 
 bool weir_behaviour_check(struct weir_diagnostics *diagnostics, const struct weir_conf *node,
         struct weir_behaviour *behaviour)

@@ -19,18 +19,18 @@ struct weir_behaviour {
     uint64_t failures; /* of the invocations to come; UINT64_MAX: all. Set by the check */
 };
 
-/* The members of a table of options, for a struct in which `field` is a struct weir_behaviour. */
-#define WEIR_BEHAVIOUR_OPTIONS(structure, field)                                             \
+/* The members of a table of options, for a struct that has a struct weir_behaviour at an offset. */
+#define WEIR_BEHAVIOUR_OPTIONS(at)                                                           \
     { "returns", "", "what it answers; nothing: null", WEIR_OPTION_NODE,                     \
-        offsetof(structure, field.returns), 0, 0 },                                          \
+        (at) + offsetof(struct weir_behaviour, returns), 0, 0 },                             \
             { "takes", "", "how long that takes", WEIR_OPTION_DURATION,                      \
-                offsetof(structure, field.takes_ms), 0, 0 },                                 \
+                (at) + offsetof(struct weir_behaviour, takes_ms), 0, 0 },                    \
             { "fails", "", "how many invocations fail before one succeeds, or `always`",     \
-                WEIR_OPTION_STRING, offsetof(structure, field.fails), 0, 0 },                \
+                WEIR_OPTION_STRING, (at) + offsetof(struct weir_behaviour, fails), 0, 0 },   \
             { "error", "it fails, as the test wants", "the message of those that fail",      \
-                WEIR_OPTION_STRING, offsetof(structure, field.error), 0, 0 },                \
+                WEIR_OPTION_STRING, (at) + offsetof(struct weir_behaviour, error), 0, 0 },   \
             { "down", "false", "nobody answers: invocations have to wait", WEIR_OPTION_BOOL, \
-                offsetof(structure, field.down), 0, 0 },                                     \
+                (at) + offsetof(struct weir_behaviour, down), 0, 0 },                        \
     {                                                                                        \
         0                                                                                    \
     }

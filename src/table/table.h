@@ -136,7 +136,7 @@ size_t weir_tables_list(struct weir_tables *tables, struct weir_str after, struc
 uint64_t weir_tables_version(struct weir_tables *tables);
 
 /* Called on the commit thread, after a change of the catalogue. One at a time. */
-void weir_tables_on_change(struct weir_tables *tables, void (*changed)(void *arg), void *arg);
+void weir_tables_on_change(struct weir_tables *tables, void (*on_change)(void *arg), void *arg);
 
 /* --- definitions: the outcome arrives on the commit thread ------------------- */
 
