@@ -378,12 +378,13 @@ static void free_arrival(struct arrival *arrival)
 }
 
 /*
- * The queue may be gone by now, which the catalogue tells; else it is tried again. A receive that
- * ends early with nothing has been called off, because weir stops.
+ * It is tried again. That the queue is gone, the catalogue tells. A receive that ends early
+ * with nothing has been called off, because weir stops.
  */
 static void receive_failed(struct intake *intake, const struct weir_err *why)
 {
-    if (why->code != WEIR_OK && !intake->failing) {
+    bool gone = why->code == WEIR_E_NOT_FOUND;
+    if (why->code != WEIR_OK && !gone && !intake->failing) {
         weir_logline(WEIR_LOG_ERROR, "pipeline.receive_failed", "pipeline",
                 intake->source->pipeline->model->name.p, "reason", why->msg, NULL);
     }

@@ -6,8 +6,10 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
-import { SendMessageBatchCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
-import { ScanCommand } from '@aws-sdk/lib-dynamodb';
+import {
+  CreateQueueCommand, DeleteQueueCommand, SendMessageBatchCommand, SendMessageCommand,
+} from '@aws-sdk/client-sqs';
+import { GetCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS, mostAtOnce } from './lib/functions.mjs';
 import { attributesOf, receive, sqsOf } from './lib/queues.mjs';
 import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
@@ -174,6 +176,31 @@ pipelines:
     }
     await eventually(() => existsSync(file) && readFileSync(file, 'utf8').trim().split('\n').length === 6, { timeout: 60_000 });
     assert.equal(mostAtOnce(file), 3);
+  } finally {
+    await weir.close();
+  }
+});
+
+test('a queue that is deleted is waited for, which is no error', { skip }, async () => {
+  const weir = await startWeir({ config: `
+tables:
+  out: { key: { id: S } }
+pipelines:
+  work:
+    source: { queue: in }
+    steps:
+      - put: { table: out, item: { id: "\${message.body}" } }
+` });
+  try {
+    const sqs = sqsOf(weir);
+    for (const body of ['one', 'two']) {
+      await sqs.send(new CreateQueueCommand({ QueueName: 'in' }));
+      await sqs.send(new SendMessageCommand({ QueueUrl: url(weir, 'in'), MessageBody: body }));
+      await eventually(async () => (await weir.docs.send(new GetCommand({ TableName: 'out', Key: { id: body } }))).Item);
+      await sqs.send(new DeleteQueueCommand({ QueueUrl: url(weir, 'in') }));
+    }
+    assert.match(weir.output, /warn .*queue/);
+    assert.doesNotMatch(weir.output, / error /);
   } finally {
     await weir.close();
   }
