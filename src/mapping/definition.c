@@ -3,74 +3,37 @@
 
 #include "base/mem.h"
 #include "mapping/mapping_int.h"
-#include "value/item.h"
 #include "value/json.h"
+#include "value/member.h"
 
 enum { YAML_MAX_BYTES = 1024 * 1024 };
 
 /* --- entries ------------------------------------------------------------------------------ */
 
-static void put_s(struct weir_item_builder *b, const char *name, struct weir_str text)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_s(b, text);
-}
-
-static void put_u64(struct weir_item_builder *b, const char *name, uint64_t value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_n(b, weir_decimal_from_u64(value));
-}
-
-static void put_bool(struct weir_item_builder *b, const char *name, bool value)
-{
-    weir_item_name(b, weir_str_z(name));
-    weir_item_bool(b, value);
-}
-
 struct weir_str weir_mapping_encode(
         struct weir_arena *arena, const struct weir_mapping *mapping, bool deleting)
 {
-    struct weir_item item = { 0 };
     struct weir_item_builder *b = weir_item_begin(arena);
-    put_s(b, "uuid", mapping->uuid);
-    put_s(b, "function", mapping->function);
-    put_s(b, "stream", mapping->source_arn);
-    put_s(b, "filters", mapping->filters);
-    put_s(b, "destination", mapping->destination);
-    put_u64(b, "batch", mapping->batch);
-    put_u64(b, "window", mapping->window_s);
-    put_u64(b, "concurrency", mapping->concurrency);
-    put_u64(b, "factor", mapping->factor);
-    put_u64(b, "tumbling", mapping->tumbling_s);
-    put_u64(b, "retries", mapping->retries);
-    put_u64(b, "max_age", mapping->max_age_s);
-    put_bool(b, "bisect", mapping->bisect);
-    put_bool(b, "report_failures", mapping->report_failures);
-    put_bool(b, "latest", mapping->latest);
-    put_bool(b, "enabled", mapping->enabled);
-    put_u64(b, "modified", (uint64_t)mapping->modified.ms);
-    put_bool(b, "deleting", deleting);
-    /* Shallow, with distinct names: the builder has nothing to refuse. */
-    weir_assert(weir_item_finish(b, &item, NULL) == WEIR_OK);
+    weir_member_put_s(b, "uuid", mapping->uuid);
+    weir_member_put_s(b, "function", mapping->function);
+    weir_member_put_s(b, "stream", mapping->source_arn);
+    weir_member_put_s(b, "filters", mapping->filters);
+    weir_member_put_s(b, "destination", mapping->destination);
+    weir_member_put_u64(b, "batch", mapping->batch);
+    weir_member_put_u64(b, "window", mapping->window_s);
+    weir_member_put_u64(b, "concurrency", mapping->concurrency);
+    weir_member_put_u64(b, "factor", mapping->factor);
+    weir_member_put_u64(b, "tumbling", mapping->tumbling_s);
+    weir_member_put_u64(b, "retries", mapping->retries);
+    weir_member_put_u64(b, "max_age", mapping->max_age_s);
+    weir_member_put_bool(b, "bisect", mapping->bisect);
+    weir_member_put_bool(b, "report_failures", mapping->report_failures);
+    weir_member_put_bool(b, "latest", mapping->latest);
+    weir_member_put_bool(b, "enabled", mapping->enabled);
+    weir_member_put_time(b, "modified", mapping->modified);
+    weir_member_put_bool(b, "deleting", deleting);
+    struct weir_item item = weir_member_finish(b);
     return weir_str(item.p, item.n);
-}
-
-static struct weir_str get_s(struct weir_item item, const char *name)
-{
-    return weir_value_str(weir_item_get(item, weir_str_z(name)));
-}
-
-static uint64_t get_u64(struct weir_item item, const char *name)
-{
-    uint64_t value = 0;
-    struct weir_decimal number = weir_value_decimal(weir_item_get(item, weir_str_z(name)));
-    return weir_decimal_to_u64(number, &value) ? value : 0;
-}
-
-static bool get_bool(struct weir_item item, const char *name)
-{
-    return weir_value_bool(weir_item_get(item, weir_str_z(name)));
 }
 
 enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *ret_mapping,
@@ -82,25 +45,25 @@ enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *re
         return weir_fail(err, WEIR_E_DAMAGED, "the entry of an event source mapping is damaged");
     }
     *ret_mapping = (struct weir_mapping){
-        .uuid = get_s(item, "uuid"),
-        .function = get_s(item, "function"),
-        .source_arn = get_s(item, "stream"),
-        .filters = get_s(item, "filters"),
-        .destination = get_s(item, "destination"),
-        .batch = get_u64(item, "batch"),
-        .window_s = get_u64(item, "window"),
-        .concurrency = get_u64(item, "concurrency"),
-        .factor = get_u64(item, "factor"),
-        .tumbling_s = get_u64(item, "tumbling"),
-        .retries = get_u64(item, "retries"),
-        .max_age_s = get_u64(item, "max_age"),
-        .bisect = get_bool(item, "bisect"),
-        .report_failures = get_bool(item, "report_failures"),
-        .latest = get_bool(item, "latest"),
-        .enabled = get_bool(item, "enabled"),
-        .modified = { (int64_t)get_u64(item, "modified") },
+        .uuid = weir_member_s(item, "uuid"),
+        .function = weir_member_s(item, "function"),
+        .source_arn = weir_member_s(item, "stream"),
+        .filters = weir_member_s(item, "filters"),
+        .destination = weir_member_s(item, "destination"),
+        .batch = weir_member_u64(item, "batch"),
+        .window_s = weir_member_u64(item, "window"),
+        .concurrency = weir_member_u64(item, "concurrency"),
+        .factor = weir_member_u64(item, "factor"),
+        .tumbling_s = weir_member_u64(item, "tumbling"),
+        .retries = weir_member_u64(item, "retries"),
+        .max_age_s = weir_member_u64(item, "max_age"),
+        .bisect = weir_member_bool(item, "bisect"),
+        .report_failures = weir_member_bool(item, "report_failures"),
+        .latest = weir_member_bool(item, "latest"),
+        .enabled = weir_member_bool(item, "enabled"),
+        .modified = weir_member_time(item, "modified"),
     };
-    *ret_deleting = get_bool(item, "deleting");
+    *ret_deleting = weir_member_bool(item, "deleting");
     return WEIR_OK;
 }
 

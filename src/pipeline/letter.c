@@ -3,6 +3,7 @@
 #include "pipeline/letters.h"
 #include "value/ddbjson.h"
 #include "value/json.h"
+#include "value/member.h"
 
 /* AWS's text for the answer of a function that was asked in vain. */
 #define RESPONSE_VERSION "$LATEST"
@@ -134,15 +135,8 @@ void weir_letter_show(struct weir_buf *buf, const struct weir_letter *letter, bo
 static void put_text(struct weir_item_builder *builder, const char *name, struct weir_str text)
 {
     if (text.n > 0) {
-        weir_item_name(builder, weir_str_z(name));
-        weir_item_s(builder, text);
+        weir_member_put_s(builder, name, text);
     }
-}
-
-static void put_number(struct weir_item_builder *builder, const char *name, uint64_t number)
-{
-    weir_item_name(builder, weir_str_z(name));
-    weir_item_n(builder, weir_decimal_from_u64(number));
 }
 
 static void open_map(struct weir_item_builder *builder, const char *name)
@@ -151,29 +145,17 @@ static void open_map(struct weir_item_builder *builder, const char *name)
     weir_item_open(builder, WEIR_TYPE_M);
 }
 
-static void put_map(struct weir_item_builder *builder, const char *name_of, struct weir_item map)
-{
-    open_map(builder, name_of);
-    for (size_t i = 0; i < weir_item_count(map); i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(map, i, &name);
-        weir_item_name(builder, name);
-        weir_item_value(builder, value);
-    }
-    weir_item_close(builder);
-}
-
 static void put_contexts(struct weir_item_builder *builder, const struct weir_letter *letter)
 {
     open_map(builder, "requestContext");
     put_text(builder, "requestId", letter->request_id);
     put_text(builder, "functionArn", letter->function_arn);
     put_text(builder, "condition", letter->condition);
-    put_number(builder, "approximateInvokeCount", letter->attempts);
+    weir_member_put_u64(builder, "approximateInvokeCount", letter->attempts);
     weir_item_close(builder);
     if (weir_str_eq(letter->condition, exhausted)) {
         open_map(builder, "responseContext");
-        put_number(builder, "statusCode", RESPONSE_STATUS);
+        weir_member_put_u64(builder, "statusCode", RESPONSE_STATUS);
         put_text(builder, "executedVersion", WEIR_STR(RESPONSE_VERSION));
         if (letter->reported) {
             weir_item_name(builder, WEIR_STR("functionError"));
@@ -191,7 +173,7 @@ static void put_contexts(struct weir_item_builder *builder, const struct weir_le
     put_text(builder, "endSequenceNumber", letter->sequence);
     put_text(builder, "approximateArrivalOfFirstRecord", letter->arrived);
     put_text(builder, "approximateArrivalOfLastRecord", letter->arrived);
-    put_number(builder, "batchSize", 1);
+    weir_member_put_u64(builder, "batchSize", 1);
     put_text(builder, "streamArn", letter->stream_arn);
     weir_item_close(builder);
 }
@@ -210,15 +192,15 @@ enum weir_rc weir_letter_to_item(const struct weir_letter *letter, struct weir_a
         open_map(builder, "batch");
         put_text(builder, "first", letter->batch_first);
         put_text(builder, "last", letter->batch_last);
-        put_number(builder, "records", letter->batch_records);
+        weir_member_put_u64(builder, "records", letter->batch_records);
         weir_item_close(builder);
     }
     put_text(builder, "event_id", letter->event_id);
     put_text(builder, "event_name", letter->event_name);
     put_text(builder, "table", letter->table);
-    put_map(builder, "keys", letter->keys);
+    weir_member_put_map(builder, "keys", letter->keys);
     if (letter->gap.n > 0) {
-        put_map(builder, "gap", letter->gap);
+        weir_member_put_map(builder, "gap", letter->gap);
     }
     if (letter->incomplete) {
         weir_item_name(builder, WEIR_STR("incomplete"));
@@ -264,18 +246,16 @@ void weir_letter_of_item(struct weir_item item, struct weir_letter *ret_letter)
         *text_of(&letter, name) = weir_value_str(weir_item_get(item, name));
     }
     struct weir_item context = weir_value_map(weir_item_get(item, WEIR_STR("requestContext")));
-    letter.condition = weir_value_str(weir_item_get(context, WEIR_STR("condition")));
-    struct weir_value attempts = weir_item_get(context, WEIR_STR("approximateInvokeCount"));
-    (void)weir_decimal_to_u64(weir_value_decimal(attempts), &letter.attempts);
+    letter.condition = weir_member_s(context, "condition");
+    letter.attempts = weir_member_u64(context, "approximateInvokeCount");
     struct weir_item batch = weir_value_map(weir_item_get(item, WEIR_STR("batch")));
-    struct weir_value records = weir_item_get(batch, WEIR_STR("records"));
-    (void)weir_decimal_to_u64(weir_value_decimal(records), &letter.batch_records);
-    letter.batch_first = weir_value_str(weir_item_get(batch, WEIR_STR("first")));
-    letter.batch_last = weir_value_str(weir_item_get(batch, WEIR_STR("last")));
+    letter.batch_records = weir_member_u64(batch, "records");
+    letter.batch_first = weir_member_s(batch, "first");
+    letter.batch_last = weir_member_s(batch, "last");
     letter.keys = weir_value_map(weir_item_get(item, WEIR_STR("keys")));
     letter.gap = weir_value_map(weir_item_get(item, WEIR_STR("gap")));
-    letter.incomplete = weir_value_bool(weir_item_get(item, WEIR_STR("incomplete")));
-    letter.payload = weir_value_str(weir_item_get(item, WEIR_STR("payload")));
+    letter.incomplete = weir_member_bool(item, "incomplete");
+    letter.payload = weir_member_s(item, "payload");
     *ret_letter = letter;
 }
 
