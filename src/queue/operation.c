@@ -511,7 +511,11 @@ static enum weir_rc claim_one(struct weir_claims *claims, struct weir_claim *cla
     return WEIR_OK;
 }
 
-static enum weir_rc run_claim(struct weir_op *op, struct weir_view *view, struct weir_err *err)
+/* Settle each claim by `one`, unless the queue was purged since. */
+static enum weir_rc each_claim(struct weir_op *op, struct weir_view *view,
+        enum weir_rc (*one)(struct weir_claims *claims, struct weir_claim *claim,
+                struct weir_view *view, struct weir_err *err),
+        struct weir_err *err)
 {
     struct weir_claims *claims = WEIR_CONTAINER(op, struct weir_claims, op);
     enum weir_rc rc = WEIR_OK;
@@ -519,10 +523,15 @@ static enum weir_rc run_claim(struct weir_op *op, struct weir_view *view, struct
     for (size_t i = 0; rc == WEIR_OK && i < claims->count; i++) {
         claims->all[i].outcome = WEIR_CLAIM_GONE;
         if (!purged) {
-            rc = claim_one(claims, &claims->all[i], view, err);
+            rc = one(claims, &claims->all[i], view, err);
         }
     }
     return rc;
+}
+
+static enum weir_rc run_claim(struct weir_op *op, struct weir_view *view, struct weir_err *err)
+{
+    return each_claim(op, view, claim_one, err);
 }
 
 void weir_queue_claim(struct weir_claims *claims, struct weir_txn *txn)
@@ -554,16 +563,7 @@ static enum weir_rc hide_delivered(struct weir_claims *claims, struct weir_claim
 static enum weir_rc run_claim_delivered(
         struct weir_op *op, struct weir_view *view, struct weir_err *err)
 {
-    struct weir_claims *claims = WEIR_CONTAINER(op, struct weir_claims, op);
-    enum weir_rc rc = WEIR_OK;
-    bool purged = weir_queue_space(claims->queue) != claims->space;
-    for (size_t i = 0; rc == WEIR_OK && i < claims->count; i++) {
-        claims->all[i].outcome = WEIR_CLAIM_GONE;
-        if (!purged) {
-            rc = hide_delivered(claims, &claims->all[i], view, err);
-        }
-    }
-    return rc;
+    return each_claim(op, view, hide_delivered, err);
 }
 
 void weir_queue_claim_delivered(struct weir_claims *claims, struct weir_txn *txn)
