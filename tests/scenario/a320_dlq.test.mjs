@@ -1,11 +1,11 @@
 // weir dlq: dead letters are listed, shown, processed again and deleted from the command line.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import test, { after, before } from 'node:test';
 import { BatchWriteCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { elsewhere, eventually, program, startWeir } from './lib/weir.mjs';
+import { runCli } from './lib/cli.mjs';
+import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 
@@ -44,17 +44,7 @@ before(async () => {
 });
 after(() => weir?.close());
 
-function run(args, env = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program(), ['dlq', ...args], { env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir.endpoint, ...env } });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (bytes) => { out += bytes; });
-    child.stderr.on('data', (bytes) => { err += bytes; });
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: signal ?? code, out, err }));
-  });
-}
+const run = (args, env) => runCli(weir.endpoint, ['dlq', ...args], { env });
 
 // Run, and want it to go well without a word on standard error; its output.
 async function done(...args) {

@@ -2,11 +2,11 @@
 // exactly, and nobody forgets it before it is acknowledged.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import test, { after, before } from 'node:test';
 import { BatchWriteCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { runCli } from './lib/cli.mjs';
 import { createTable } from './lib/tables.mjs';
-import { elsewhere, eventually, program, startWeir } from './lib/weir.mjs';
+import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 const MIB = 1024 * 1024;
@@ -39,17 +39,7 @@ before(async () => {
 });
 after(() => weir?.close());
 
-function run(...args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program(), args, { env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir.endpoint } });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (bytes) => { out += bytes; });
-    child.stderr.on('data', (bytes) => { err += bytes; });
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: signal ?? code, out, err }));
-  });
-}
+const run = (...args) => runCli(weir.endpoint, args);
 
 async function status(...options) {
   const { code, out, err } = await run('status', '--json', ...options);

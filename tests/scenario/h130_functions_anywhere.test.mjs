@@ -2,15 +2,15 @@
 // (which is another weir here), and the command line.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
+import { runCli } from './lib/cli.mjs';
 import { HANDLERS, lambdaOf, resultOf } from './lib/functions.mjs';
 import { fails } from './lib/tables.mjs';
-import { ROOT, elsewhere, eventually, program, startWeir } from './lib/weir.mjs';
+import { ROOT, elsewhere, eventually, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 
@@ -149,18 +149,7 @@ test('a lambda is invoked with a signed request', { skip }, async () => {
   assert.match(refused.errorMessage, /status 40[03]: .*signature/i);
 });
 
-function run(args, { endpoint: where = weir.endpoint, input } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program(), args, { env: { PATH: process.env.PATH, WEIR_ENDPOINT: where } });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (bytes) => { out += bytes; });
-    child.stderr.on('data', (bytes) => { err += bytes; });
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: signal ?? code, out, err }));
-    child.stdin.end(input);
-  });
-}
+const run = (args, { endpoint = weir.endpoint, input } = {}) => runCli(endpoint, args, { input });
 
 test('weir invoke prints what a function answers', { skip }, async () => {
   assert.deepEqual(await run(['invoke', 'shout', '{"a":"b"}']), { code: 0, out: '{"A":"B"}\n', err: '' });
