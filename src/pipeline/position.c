@@ -2,14 +2,23 @@
  * How far each lane has come: with its streams, and with a replay. An entry's key is the pipeline's
  * name, a zero byte, the table's name (or queue: and a queue's, whose position says nothing but
  * which transaction was the lane's last), a zero byte, the shard and the lane's range of key slots;
- * its value is a position. A different number of lanes only means different ranges: what a slot has
- * reached is the furthest entry over it.
+ * its value is a position and the table's keyspace. A different number of lanes only means
+ * different ranges: what a slot has reached is the furthest entry over it. An entry with another
+ * keyspace is of a table that had the name before: its lanes may have passed the first records of
+ * the present one, without having seen them.
  */
 #include <string.h>
 
 #include "pipeline/pipeline_int.h"
 
-enum { SLOTS_BYTES = 2, TAIL_BYTES = 2 + SLOTS_BYTES, POSITION_BYTES = 8 };
+enum { SLOTS_BYTES = 2, TAIL_BYTES = 2 + SLOTS_BYTES };
+
+/* An entry's value; part of the format. Integers are little-endian. */
+struct entry {
+    uint64_t position;
+    uint32_t space; /* 0: of a queue */
+    uint32_t zero;
+};
 
 static struct weir_str position_key(struct weir_arena *arena, const struct source *source,
         uint32_t shard, uint32_t first_slot, uint32_t slot_count)
@@ -38,21 +47,30 @@ struct weir_str weir_lane_key(struct weir_arena *arena, const struct weir_lane *
             arena, lane->shard->source, lane->shard->number, lane->first_slot, lane->slot_count);
 }
 
+static uint32_t table_space(const struct source *source)
+{
+    return source->table != NULL ? source->table->space : 0;
+}
+
+static struct weir_str value_of(
+        struct weir_arena *arena, const struct source *source, struct weir_pos position)
+{
+    struct entry entry = { .position = position.seq, .space = table_space(source) };
+    return weir_arena_str(arena, weir_str((const char *)&entry, sizeof(entry)));
+}
+
 void weir_position_put(struct weir_txn *txn, uint32_t space, const struct weir_lane *lane,
         struct weir_pos position)
 {
-    struct weir_str value =
-            weir_arena_str(&txn->arena, weir_str((const char *)&position.seq, POSITION_BYTES));
+    struct weir_str value = value_of(&txn->arena, lane->shard->source, position);
     weir_txn_put(txn, space, weir_lane_key(&txn->arena, lane), value);
 }
 
-static void apply_entry(struct weir_str tail, const struct weir_entry *entry,
+static void apply_entry(struct weir_str tail, struct weir_pos position,
         struct weir_pos slots[static WEIR_PIPELINE_SLOTS])
 {
     uint32_t first = (unsigned char)tail.p[3];
     uint32_t count = (unsigned char)tail.p[4];
-    struct weir_pos position;
-    memcpy(&position.seq, entry->value.p, POSITION_BYTES);
     for (uint32_t i = first; i < first + count && i < WEIR_PIPELINE_SLOTS; i++) {
         slots[i] = position.seq > slots[i].seq ? position : slots[i];
     }
@@ -70,6 +88,7 @@ struct load {
     const struct source *source;
     size_t key_bytes;
     struct weir_pos *slots;
+    struct weir_pos oldest; /* in the log */
     size_t entries;
 };
 
@@ -77,11 +96,15 @@ static enum weir_rc load_entry(
         void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
 {
     struct load *load = arg;
-    if (key.n != load->key_bytes || entry->value.n != POSITION_BYTES) {
+    struct entry stored;
+    if (key.n != load->key_bytes || entry->value.n != sizeof(stored)) {
         return weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
                 WEIR_STR_ARG(load->source->pipeline->model->name));
     }
-    apply_entry(weir_str(key.p + key.n - TAIL_BYTES - 1, TAIL_BYTES + 1), entry, load->slots);
+    memcpy(&stored, entry->value.p, sizeof(stored));
+    bool same = stored.space == table_space(load->source);
+    struct weir_pos position = { same ? stored.position : load->oldest.seq };
+    apply_entry(weir_str(key.p + key.n - TAIL_BYTES - 1, TAIL_BYTES + 1), position, load->slots);
     load->entries++;
     return WEIR_OK;
 }
@@ -93,9 +116,10 @@ enum weir_rc weir_position_load(struct source *source, uint32_t space, uint32_t 
     weir_arena_init(&arena);
     memset(slots, 0, WEIR_PIPELINE_SLOTS * sizeof(*slots));
     struct weir_str prefix = shard_prefix(&arena, source, shard);
-    struct load load = { source, prefix.n + SLOTS_BYTES, slots, 0 };
-    enum weir_rc rc =
-            weir_store_each(source->pipeline->all->store, space, prefix, load_entry, &load, err);
+    struct weir_store *store = source->pipeline->all->store;
+    struct weir_pos oldest = weir_log_oldest(weir_store_log(store));
+    struct load load = { source, prefix.n + SLOTS_BYTES, slots, oldest, 0 };
+    enum weir_rc rc = weir_store_each(store, space, prefix, load_entry, &load, err);
     weir_arena_fini(&arena);
     *ret_any = load.entries > 0;
     return rc;
@@ -120,9 +144,7 @@ void weir_position_replace(struct weir_txn *txn, uint32_t space, struct shard *s
             count++;
         }
         struct weir_str key = position_key(&txn->arena, shard->source, shard->number, i, count);
-        struct weir_str value =
-                weir_arena_str(&txn->arena, weir_str((const char *)&slots[i].seq, POSITION_BYTES));
-        weir_txn_put(txn, space, key, value);
+        weir_txn_put(txn, space, key, value_of(&txn->arena, shard->source, slots[i]));
         i += count;
     }
 }
