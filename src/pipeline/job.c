@@ -9,9 +9,9 @@
  * job is and where; `g`: the generation of the rule that the views were made by.
  *
  * Under another rule than that of an entry, items that change are made by the new one from the
- * first record on. So before any record is processed the entries say it: a rebuild is at its
- * beginning again, and the views are made by more than one rule until a rebuild ends, even if the
- * first rule comes back.
+ * first record on. So the transactions of batches say it, until one of them is committed: a rebuild
+ * is at its beginning again, and the views are made by more than one rule until a rebuild ends,
+ * even if the first rule comes back.
  */
 #include <string.h>
 
@@ -168,11 +168,11 @@ void weir_job_put(const struct pipeline_job *job, struct weir_txn *txn)
             weir_str(item.p, item.n));
 }
 
-static void put_generation(
-        const struct pipeline *pipeline, uint64_t generation, struct weir_txn *txn)
+static void put_generation(const struct pipeline *pipeline, struct weir_txn *txn)
 {
+    const uint64_t *generation = &pipeline->rule_of_views;
     weir_txn_put(txn, WEIR_SPACE_JOB, entry_key(&txn->arena, pipeline, 'g'),
-            weir_arena_str(&txn->arena, weir_str((const char *)&generation, sizeof(generation))));
+            weir_arena_str(&txn->arena, weir_str((const char *)generation, sizeof(*generation))));
 }
 
 static void written(struct weir_txn *txn)
@@ -188,14 +188,6 @@ static struct weir_txn *begin_writing(void)
     txn->urgent = true;
     txn->done = written;
     return txn;
-}
-
-/* What the rebuild has made is of an earlier rule. */
-static void begin_again(const struct pipeline_job *job)
-{
-    struct weir_txn *txn = begin_writing();
-    weir_job_put(job, txn);
-    weir_store_submit(job->pipeline->all->store, txn);
 }
 
 static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, struct weir_err *err)
@@ -215,8 +207,8 @@ static enum weir_rc read_job(struct pipeline *pipeline, struct weir_str text, st
     if (!rebuild || weir_member_u64(item, "rule") == pipeline->model->generation) {
         job->place.stage = (size_t)weir_member_u64(item, "stage");
         weir_buf_str(&job->place.key, weir_value_str(weir_item_get(item, WEIR_STR("key"))));
-    } else {
-        begin_again(job);
+    } else { /* what it has made is of an earlier rule: it begins again */
+        pipeline->rule_noted = false;
     }
     set_place(&job->at, &job->place);
     pipeline->job = job;
@@ -231,10 +223,9 @@ static void check_generation(struct pipeline *pipeline, const struct weir_entry 
         memcpy(&before, entry->value.p, sizeof(before));
     }
     pipeline->rule_changed = before != now;
-    if (entry->value.n == 0 || (pipeline->rule_changed && before != mixed_generation)) {
-        struct weir_txn *txn = begin_writing();
-        put_generation(pipeline, pipeline->rule_changed ? mixed_generation : now, txn);
-        weir_store_submit(pipeline->all->store, txn);
+    pipeline->rule_of_views = pipeline->rule_changed ? mixed_generation : now;
+    if (entry->value.n == 0 || before != pipeline->rule_of_views) {
+        pipeline->rule_noted = false;
     }
     if (pipeline->rule_changed && pipeline->job == NULL) {
         weir_logline(WEIR_LOG_WARN, "pipeline.rule_changed", "pipeline", pipeline->model->name.p,
@@ -247,6 +238,7 @@ enum weir_rc weir_job_load(struct pipeline *pipeline, struct weir_err *err)
     struct weir_store *store = pipeline->all->store;
     struct weir_arena arena;
     struct weir_entry entry;
+    pipeline->rule_noted = true;
     weir_arena_init(&arena);
     enum weir_rc rc = weir_store_get(
             store, WEIR_SPACE_JOB, entry_key(&arena, pipeline, 'j'), &arena, &entry, err);
@@ -292,8 +284,10 @@ static void delete_entries(struct pipeline_job *job, bool done)
     if (job->kind == JOB_REPLAY) {
         weir_replay_ended(job, txn);
     } else if (done) {
-        put_generation(pipeline, pipeline->model->generation, txn);
         pipeline->rule_changed = false;
+        pipeline->rule_of_views = pipeline->model->generation;
+        pipeline->rule_noted = false; /* batches say it, too, until it is known to be written */
+        put_generation(pipeline, txn);
         weir_gaps_made_up_for(pipeline);
     }
     weir_store_submit(pipeline->all->store, txn);
@@ -354,9 +348,32 @@ bool weir_job_feed(struct pipeline *pipeline, uint64_t deadline_ns)
     return finished && job->outstanding > 0; /* else nobody comes by again */
 }
 
+/* Say in the batch's transaction what rules the views are made by with it. */
+static void note_rule(struct weir_lane *lane)
+{
+    const struct pipeline *pipeline = lane->pipeline;
+    const struct pipeline_job *job = pipeline->job;
+    lane->notes_rule = !pipeline->rule_noted;
+    if (pipeline->rule_noted) {
+        return;
+    }
+    if (pipeline->model->has_view) {
+        put_generation(pipeline, lane->batch.txn);
+    }
+    if (job != NULL && job->kind == JOB_REBUILD && !job->beginning && !job->cancelled) {
+        weir_job_put(job, lane->batch.txn);
+    }
+}
+
+void weir_job_committed(struct weir_lane *lane)
+{
+    lane->pipeline->rule_noted = lane->pipeline->rule_noted || lane->notes_rule;
+}
+
 void weir_job_committing(struct weir_lane *lane)
 {
     const struct pipeline_job *job = lane->pipeline->job;
+    note_rule(lane);
     if (job == NULL || job->kind != JOB_REPLAY || job->cancelled) {
         return;
     }

@@ -211,6 +211,7 @@ static void committed(struct weir_lane *lane)
         struct burst_added added = weir_deferrals_added(lane);
         weir_deferred_note(pipeline->deferred, &added);
     }
+    weir_job_committed(lane);
     weir_attempts_committed(lane);
     weir_window_committed(lane);
     release(lane);

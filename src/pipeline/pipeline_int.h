@@ -257,6 +257,7 @@ struct weir_lane {
     struct attempts_stored stored;
     struct weir_pos position; /* committed: all before it is done */
     struct weir_pos committing;
+    bool notes_rule;           /* the transaction at hand says what rules the views are made by */
     struct weir_pos log_end;   /* before the transaction at hand: what it writes is behind it */
     struct weir_txn *question; /* UNSURE: with the store */
     bool unsure;               /* COMMITTING: whether the transaction is true is being found out */
@@ -356,6 +357,8 @@ struct pipeline {
     struct weir_arena filter_arena;
     struct pipeline_job *job; /* NULL: none */
     bool rule_changed;        /* the views were made by another one */
+    bool rule_noted;          /* what the next one is, and the job's rule, are in the store */
+    uint64_t rule_of_views;   /* the generation that they are made by, this one's work included */
     struct gap *gaps;         /* that nobody has acknowledged */
     size_t untold;            /* of them; nothing is read meanwhile */
     bool short_of_room; /* the log has used half of its bound since this pipeline's position */
@@ -852,8 +855,13 @@ void weir_job_begin(struct pipeline_job *job, struct weir_txn *txn, struct weir_
 void weir_job_cancel(struct pipeline_job *job);
 /* A source goes, with its lanes. */
 void weir_job_source_gone(struct pipeline *pipeline);
-/* A batch is about to be committed: add how far its lane has come with a replay. */
+/*
+ * A batch is about to be committed: add how far its lane has come with a replay, and the rules that
+ * the views are made by with it, as long as the store does not say so.
+ */
 void weir_job_committing(struct weir_lane *lane);
+/* It is committed. */
+void weir_job_committed(struct weir_lane *lane);
 /* Append the members that tell about the job and about a changed rule. */
 void weir_job_write(const struct pipeline *pipeline, struct weir_buf *buf);
 /* Whether a record is older than what has become of its item: `entry` is what stands now. */

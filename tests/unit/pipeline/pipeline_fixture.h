@@ -7,6 +7,7 @@
 #include "../table/table_fixture.h"
 #include "net/loop.h"
 #include "pipeline/pipeline.h"
+#include "simulated_disk.h"
 #include "state/state.h"
 #include "step/registry.h"
 
@@ -15,6 +16,7 @@ enum { WATCHDOG_MS = 60 * 1000, KNOWN_MAX = 256 };
 struct bench {
     struct fixture *f;
     struct weir_fs *fs;
+    struct weir_simulated_disk *disk; /* behind fs, to let it fail; NULL: fs is in memory */
     struct weir_loop *loop;
     struct weir_pipelines *pipelines;
     const struct weir_step_kinds *kinds;       /* NULL: weir's */
@@ -367,13 +369,16 @@ static inline void restart(struct bench *b)
     start_pipelines(b);
 }
 
-static inline struct bench *bench_create(uint32_t segment_bytes, bool stepped)
+/* On a disk that can fail, or (disk is NULL) in memory. */
+static inline struct bench *bench_create(
+        uint32_t segment_bytes, bool stepped, struct weir_simulated_disk *disk)
 {
     struct bench *b = weir_alloc_zero(1, sizeof(*b));
     b->f = fixture_create();
     b->stepped = stepped;
     b->f->options.stepped = stepped;
-    b->fs = weir_fs_memory_create();
+    b->disk = disk;
+    b->fs = disk != NULL ? weir_simulated_disk_fs(disk) : weir_fs_memory_create();
     b->f->options.fs = b->fs;
     b->f->options.dir = "data";
     b->f->options.discard_state = true;
@@ -387,20 +392,26 @@ static inline struct bench *bench_create(uint32_t segment_bytes, bool stepped)
 
 static inline int set_up_bench(void **state)
 {
-    *state = bench_create(8 * 1024 * 1024, false);
+    *state = bench_create(8 * 1024 * 1024, false, NULL);
     return 0;
 }
 
 /* On virtual time: settle and pass make things happen. */
 static inline int set_up_stepped(void **state)
 {
-    *state = bench_create(8 * 1024 * 1024, true);
+    *state = bench_create(8 * 1024 * 1024, true, NULL);
+    return 0;
+}
+
+static inline int set_up_on_disk(void **state)
+{
+    *state = bench_create(8 * 1024 * 1024, true, weir_simulated_disk_create());
     return 0;
 }
 
 static inline int set_up_small(void **state)
 {
-    *state = bench_create(64 * 1024, false);
+    *state = bench_create(64 * 1024, false, NULL);
     return 0;
 }
 

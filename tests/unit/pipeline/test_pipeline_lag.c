@@ -29,7 +29,7 @@ static void make_tables(struct bench *b)
 
 static int set_up_bound(void **state)
 {
-    struct bench *b = bench_create(SEGMENT, false);
+    struct bench *b = bench_create(SEGMENT, false, NULL);
     b->f->options.log_max_bytes = BOUND;
     restart(b);
     *state = b;

@@ -192,6 +192,30 @@ static void a_rule_that_comes_back_does_not_hide_the_other(void **state)
     assert_view(b, "v-");
 }
 
+/* Whatever fails to be written when weir starts under the changed rule. */
+static void a_disk_that_fails_does_not_hide_a_changed_rule(void **state)
+{
+    struct bench *b = *state;
+    make_tables(b);
+    add_pipeline(b, "view", view);
+    put_orders(b, 0, 10);
+    run_until(b, all_is_done);
+    restart(b);
+    weir_simulated_disk_fail(b->disk, WEIR_DISK_WRITE, 1, WEIR_E_IO);
+    add_pipeline(b, "view", changed_view);
+    settle(b);
+    put_n(b, "orders", "o1", 17);
+    weir_simulated_disk_fail(b->disk, WEIR_DISK_WRITE, 1, WEIR_E_IO);
+    settle(b);
+    assert_string_equal(get_id(b, "out", "w-o1"), "");
+    pass(b, 60 * 1000); /* the batch is tried again */
+    run_until(b, all_is_done);
+    assert_string_not_equal(get_id(b, "out", "w-o1"), "");
+    restart(b);
+    add_pipeline(b, "view", view);
+    assert_true(status_has(b, "\"rebuild_needed\":true"));
+}
+
 /* What a view holds of items whose REMOVE it has never seen. */
 static void items_that_are_gone_leave_the_view(void **state)
 {
@@ -395,6 +419,8 @@ int main(void)
         REBUILD(a_changed_rule_is_known_and_rebuilt),
         REBUILD(the_rule_changes_while_it_is_rebuilt),
         REBUILD(a_rule_that_comes_back_does_not_hide_the_other),
+        cmocka_unit_test_setup_teardown(
+                a_disk_that_fails_does_not_hide_a_changed_rule, set_up_on_disk, tear_down_bench),
         REBUILD(items_that_are_gone_leave_the_view),
         REBUILD(what_does_not_pass_stays_unless_it_is_pruned),
         REBUILD(what_cannot_be_rebuilt_is_refused),
