@@ -2,7 +2,8 @@
  * A queue as a pipeline's source. One receive is under way while lanes have room; what it brings
  * goes to the lane of its group, or of its id, and is deleted by the transaction of its batch. What
  * fails is let go of: the queue shows it again after its visibility time-out, and its redrive
- * policy says how often. What is in hand when the pipeline stops is shown again at once.
+ * policy says how often. What is in hand when the pipeline stops, or when the queue is purged, is
+ * shown again at once if it is still there.
  */
 #include "base/logline.h"
 #include "base/mem.h"
@@ -417,6 +418,9 @@ static void received(struct weir_receive *receive)
             intake->failing = false;
             weir_intake_go_on(intake->source);
         }
+        if (intake->source->leaving) { /* it has waited for this; what came is given back */
+            weir_pipelines_catalogue_changed(pipeline->all);
+        }
     }
     weir_receive_fini(receive);
     free_arrival(arrival);
@@ -502,6 +506,33 @@ void weir_intake_give_back(const struct weir_lane *lane, struct weir_txn *txn)
         most -= give_back(intake, &lane->taken, most, txn);
         (void)give_back(intake, &lane->waiting, most, txn);
     }
+}
+
+static void given_back(struct weir_txn *txn)
+{
+    const struct weir_queue **queue = txn->arg;
+    weir_queue_unref(*queue);
+    weir_txn_destroy(txn); /* if it failed, the visibility time-out shows them again */
+}
+
+void weir_intake_return(const struct source *source)
+{
+    const struct intake *intake = source->intake;
+    if (intake == NULL || intake->outstanding == 0) {
+        return;
+    }
+    struct weir_txn *txn = weir_txn_create();
+    const struct weir_queue **queue = WEIR_ARENA_NEW(&txn->arena, const struct weir_queue *);
+    txn->lane = true;
+    txn->urgent = true;
+    txn->done = given_back;
+    txn->arg = queue;
+    *queue = intake->queue; /* which the operations borrow, and the intake lets go of */
+    weir_queue_ref(*queue);
+    for (size_t i = 0; i < source->shards[0].lane_count; i++) {
+        weir_intake_give_back(&source->shards[0].lanes[i], txn);
+    }
+    weir_store_submit(source->pipeline->all->store, txn);
 }
 
 bool weir_intake_is_receiving(const struct source *source)

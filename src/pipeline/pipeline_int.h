@@ -575,6 +575,8 @@ void weir_intake_stop(struct source *source);
  * others have received or deleted meanwhile is left alone.
  */
 void weir_intake_give_back(const struct weir_lane *lane, struct weir_txn *txn);
+/* Have the queue show what the lanes hold, which are about to go. */
+void weir_intake_return(const struct source *source);
 /* Whether messages are on their way that cannot be called back. */
 bool weir_intake_is_receiving(const struct source *source);
 /* Messages that nobody has received, and when the oldest was sent; nothing: INT64_MAX. */

@@ -461,7 +461,8 @@ void weir_source_look_again(struct source *source)
     if (weir_source_is_there(source) && !source->leaving && !is_current(source)) {
         leave(source);
     }
-    if (source->leaving && source->in_flight == 0) {
+    if (source->leaving && source->in_flight == 0 && !weir_intake_is_receiving(source)) {
+        weir_intake_return(source);
         weir_source_detach(source);
     }
     struct weir_err err;

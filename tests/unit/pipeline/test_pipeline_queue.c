@@ -98,6 +98,42 @@ static void what_is_purged_in_hand_is_not_processed(void **state)
     assert_string_equal(bodies(b, "in"), "");
 }
 
+/* The pipeline still receives from the queue when it is purged and sent to. */
+static void check_send_behind_purge(struct bench *b, const char *name, const char *group)
+{
+    struct weir_err err;
+    add_pipeline(b, name,
+            weir_arena_printf(&arena,
+                    "source: { queue: %s, window: 5s }\n"
+                    "steps:\n"
+                    "  - send: { queue: out, body: \"${message.body}\" }\n",
+                    name)
+                    .p);
+    send_to(b, name, "gone", group);
+    settle(b);
+    struct weir_txn *txn = weir_txn_create();
+    weir_queues_purge(b->queues, txn, weir_str_z(name));
+    must(weir_store_commit(b->f->store, txn, &err), &err);
+    weir_txn_destroy(txn);
+    send_to(b, name, "stays", group); /* before anybody has heard of the purge */
+    pass(b, 6 * 1000);
+    assert_string_equal(bodies(b, name), "");
+}
+
+static void what_comes_right_behind_a_purge_is_processed_at_once(void **state)
+{
+    struct bench *b = *state;
+    struct weir_queue fifo = weir_queue_defaults(WEIR_STR("in.fifo"));
+    fifo.fifo = true;
+    fifo.dedup_by_content = true;
+    make_queue(b, weir_queue_defaults(WEIR_STR("in")));
+    make_queue(b, fifo);
+    make_queue(b, weir_queue_defaults(WEIR_STR("out")));
+    check_send_behind_purge(b, "in", "");
+    check_send_behind_purge(b, "in.fifo", "g");
+    assert_string_equal(bodies(b, "out"), "stays\nstays\n");
+}
+
 static void a_changed_visibility_is_used_from_then_on(void **state)
 {
     struct bench *b = *state;
@@ -380,6 +416,7 @@ int main(void)
         STEPPED(a_failed_message_holds_its_group_back),
         STEPPED(attributes_have_the_kinds_of_their_types),
         STEPPED(what_is_purged_in_hand_is_not_processed),
+        STEPPED(what_comes_right_behind_a_purge_is_processed_at_once),
         STEPPED(a_changed_visibility_is_used_from_then_on),
         STEPPED(what_waits_in_the_queue_is_the_lag),
         STEPPED(a_queue_may_come_go_and_come_again),
