@@ -157,6 +157,7 @@ static void release(struct weir_lane *lane)
     struct pipeline *pipeline = lane->pipeline;
     size_t failed = 0;
     size_t left_out = 0;
+    size_t parked = 0; /* processed, and counted, once they are released */
     for (size_t i = 0; i < lane->done_count; i++) {
         struct queued *queued = weir_queued_take(&lane->taken);
         bool skipped = weir_queued_was_skipped(queued);
@@ -165,11 +166,12 @@ static void release(struct weir_lane *lane)
             failed++;
         }
         left_out += skipped;
+        parked += queued->parked;
         weir_quarantine_committed(lane, queued);
         weir_queued_destroy(queued, true);
     }
     weir_counter_add(pipeline->filtered, left_out);
-    weir_counter_add(pipeline->records, lane->done_count);
+    weir_counter_add(pipeline->records, lane->done_count - parked);
     weir_counter_add(pipeline->errors, failed);
     if (pipeline->model->dead_letters.n > 0) {
         weir_counter_add(pipeline->letters_written, failed);

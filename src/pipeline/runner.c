@@ -225,7 +225,7 @@ static void make_metrics(struct pipeline *pipeline, struct weir_metrics *metrics
     char labels[600];
     snprintf(labels, sizeof(labels), "pipeline=\"%.*s\"", WEIR_STR_ARG(pipeline->model->name));
     pipeline->records = count_anew(metrics, "weir_pipeline_records_total", labels,
-            "Records processed, failed ones included");
+            "Records processed, failed ones included; those in quarantine when they are released");
     pipeline->filtered = count_anew(
             metrics, "weir_pipeline_filtered_total", labels, "Records that the filter left out");
     pipeline->batches =

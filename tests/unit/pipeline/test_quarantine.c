@@ -157,6 +157,21 @@ static void what_fails_among_those_that_waited_holds_the_rest(void **state)
     expect_copies(b, &wanted);
 }
 
+static void each_record_is_counted_when_it_is_processed(void **state)
+{
+    struct bench *b = *state;
+    add_copy(b, "2, 5", "quarantine: key");
+    put_orders(b, "a", 1, 9);
+    settle(b);
+    expect_held(b, 1, 8);
+    assert_int_equal(status_sum(b, "records"), 2 + 8); /* of the pipeline, and of its quarantine */
+    skip_letter(b); /* of 2; 5 fails among what goes on */
+    expect_held(b, 1, 5);
+    skip_letter(b);
+    expect_held(b, 0, 0);
+    assert_int_equal(status_sum(b, "records"), 9);
+}
+
 /* The letter is gone, what was behind it not yet processed, and weir ends: it goes on by itself. */
 static void what_goes_on_does_so_after_a_restart(void **state)
 {
@@ -241,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QUARANTINE(later_records_wait_through_a_restart_and_go_on_in_order),
         QUARANTINE(what_fails_among_those_that_waited_holds_the_rest),
+        QUARANTINE(each_record_is_counted_when_it_is_processed),
         QUARANTINE(what_goes_on_does_so_after_a_restart),
         QUARANTINE(without_the_option_what_waits_goes_on),
         QUARANTINE(a_skip_while_records_go_back_keeps_their_order),
