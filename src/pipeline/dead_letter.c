@@ -13,7 +13,7 @@
 #include "base/crash.h"
 #include "base/hash.h"
 #include "outbox/http.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/deferred_int.h"
 #include "value/json.h"
 
 enum { FINGERPRINT_TEXT = 17, SECONDS_TEXT = 19, JSON_MAX_BYTES = 64 * 1024 * 1024 };
@@ -148,26 +148,39 @@ struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *q
         .table = record->source->table,
         .keys = record->keys,
         .payload = payload(lane, record),
+        .burst = weir_letter_run_item(lane, queued, WEIR_LETTER_BOTH_IMAGES),
     };
 }
 
+void weir_letter_leave_images(struct weir_record *record, enum weir_letter_images images)
+{
+    if (images != WEIR_LETTER_BOTH_IMAGES) {
+        record->old_image = (struct weir_item){ 0 };
+    }
+    if (images == WEIR_LETTER_NO_IMAGES) {
+        record->new_image = (struct weir_item){ 0 };
+    }
+}
+
 /*
- * Make a letter smaller, for a place that is too small for all of it: without the old image,
- * then without the new one. False: there is nothing left to take away.
+ * Make a letter smaller, for a place that is too small for all of it: without old images, then
+ * without any. False: there is nothing left to take away.
  */
 static bool reduce(struct weir_lane *lane, const struct queued *queued, struct weir_letter *letter)
 {
-    struct weir_record rest = queued->record;
-    bool had_old = !letter->incomplete && rest.old_image.n > 0;
-    rest.old_image = (struct weir_item){ 0 };
-    if (!had_old) {
-        rest.new_image = (struct weir_item){ 0 };
+    struct weir_str payload_before = letter->payload;
+    size_t burst_before = letter->burst.n;
+    bool smaller = false;
+    for (int i = letter->incomplete ? WEIR_LETTER_NO_IMAGES : WEIR_LETTER_NEW_IMAGE;
+            !smaller && i <= WEIR_LETTER_NO_IMAGES; i++) {
+        struct weir_record rest = queued->record;
+        weir_letter_leave_images(&rest, (enum weir_letter_images)i);
+        letter->payload = payload(lane, &rest);
+        letter->burst = weir_letter_run_item(lane, queued, (enum weir_letter_images)i);
+        smaller = letter->payload.n < payload_before.n || letter->burst.n < burst_before;
     }
-    struct weir_str smaller = payload(lane, &rest);
-    bool is_smaller = smaller.n < letter->payload.n;
-    letter->payload = smaller;
     letter->incomplete = true;
-    return is_smaller;
+    return smaller;
 }
 
 /* --- into a table -------------------------------------------------------------------------- */
@@ -340,7 +353,7 @@ static enum weir_rc settle(struct weir_lane *lane, struct queued *queued, struct
     return rc != WEIR_OK ? weir_fail_in(err, rc, "dead letter: ") : rc;
 }
 
-const struct weir_origin weir_origin_letter = { .settle = settle };
+const struct weir_origin weir_origin_letter = { .settle = settle, .left = weir_letter_run_left };
 
 enum weir_rc weir_dead_letter_put(
         struct weir_lane *lane, struct queued *queued, struct weir_err *err)

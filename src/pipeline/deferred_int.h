@@ -144,15 +144,23 @@ void weir_burst_end(struct weir_txn *txn, struct burst_end_op *op);
 
 /* --- firing.c: what is due goes on ------------------------------------------------------------ */
 
+/* A burst on its way through the steps; it stays where it is in memory. */
+struct deferred_run {
+    struct weir_str step; /* that had put it off */
+    struct burst burst;
+    struct weir_deferred shown; /* what steps see of it, borrowed from `burst` */
+};
+
+/* Fill in what is shown of a run; the key is borrowed. */
+void weir_deferred_run_show(struct deferred_run *run, struct weir_str key);
+
 /* A closed burst that is with a lane. */
 struct fired {
     struct fired *same_bucket;
     struct weir_time follower; /* the earliest burst of its key that waits; INT64_MAX: none */
     struct weir_str name;      /* the entry's key */
-    struct weir_str step;
-    struct weir_str value; /* the entry's value, which `burst` is borrowed from */
-    struct burst burst;
-    struct weir_deferred shown; /* what steps see of it */
+    struct weir_str value;     /* the entry's value, which the burst is borrowed from */
+    struct deferred_run run;
 };
 
 /* The deferred runs of one pipeline. */
@@ -179,6 +187,10 @@ struct deferred {
     struct weir_counter *runs;
 };
 
+/* The run that a queued record is, just closed or of a letter; NULL: it is none. */
+const struct deferred_run *weir_queued_run(
+        const struct pipeline *pipeline, const struct queued *queued);
+
 /* What a queued record stands for that the step has put off; NULL: it did not. */
 const struct weir_deferred *weir_queued_deferred(
         const struct pipeline *pipeline, const struct queued *queued, const struct weir_step *step);
@@ -189,6 +201,27 @@ struct fired *weir_deferred_fired(const struct deferred *deferred, const struct 
 /* The pipeline that has the step; NULL: none does. */
 struct pipeline *weir_deferred_taker(
         struct weir_pipelines *pipelines, const struct burst_name *name);
+
+/* --- letter_run.c: the letters of runs --------------------------------------------------- */
+
+/* What the letter of a record has as `burst`, in the lane's arena; empty: it is no run. */
+struct weir_item weir_letter_run_item(
+        struct weir_lane *lane, const struct queued *queued, enum weir_letter_images images);
+
+/*
+ * Make the record of a letter that has a burst, whose source is set, the run that it was. Errors:
+ * WEIR_E_INVALID (its step is not there, or the burst cannot be read).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_letter_run_give(const struct pipeline *pipeline,
+        const struct weir_letter *letter, struct queued *queued, struct weir_err *err);
+
+/* The run of a record that came back from a letter; NULL: it is none. */
+const struct deferred_run *weir_letter_run_of(const struct queued *queued);
+
+/* The `left` of such records. */
+void weir_letter_run_left(struct queued *queued, bool settled);
+
+/* --- looking ----------------------------------------------------------------------------- */
 
 struct deferred *weir_deferred_create(struct pipeline *pipeline);
 /* End its timer; the loop may still bring the outcome of a transaction. */

@@ -298,7 +298,7 @@ static enum weir_rc look_at_due(struct deferred *deferred, struct weir_err *err)
 /* --- going on ----------------------------------------------------------------------------------
  */
 
-static const struct source *source_of(const struct pipeline *pipeline, struct weir_str table)
+const struct source *weir_source_of(const struct pipeline *pipeline, struct weir_str table)
 {
     for (size_t i = 0; i < pipeline->source_count; i++) {
         const struct source *source = &pipeline->sources[i];
@@ -318,7 +318,7 @@ static struct fired **bucket_of(
 
 static void free_fired(struct deferred *deferred, struct fired *fired)
 {
-    struct fired **at = bucket_of(deferred, fired->step, fired->shown.key);
+    struct fired **at = bucket_of(deferred, fired->run.step, fired->run.shown.key);
     while (*at != fired) {
         at = &(*at)->same_bucket;
     }
@@ -331,11 +331,24 @@ static void free_fired(struct deferred *deferred, struct fired *fired)
 struct fired *weir_deferred_fired(const struct deferred *deferred, const struct burst_name *name)
 {
     struct fired *fired = *bucket_of(deferred, name->step, name->key);
-    while (fired != NULL &&
-            !(weir_str_eq(fired->step, name->step) && weir_str_eq(fired->shown.key, name->key))) {
+    while (fired != NULL && !(weir_str_eq(fired->run.step, name->step) &&
+                                    weir_str_eq(fired->run.shown.key, name->key))) {
         fired = fired->same_bucket;
     }
     return fired;
+}
+
+void weir_deferred_run_show(struct deferred_run *run, struct weir_str key)
+{
+    run->shown = (struct weir_deferred){
+        .key = key,
+        .count = run->burst.count,
+        .since = run->burst.since,
+        .due = run->burst.due,
+        .first = &run->burst.first.record,
+        .last = &run->burst.last.record,
+        .merged = run->burst.merged.values,
+    };
 }
 
 static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
@@ -347,24 +360,16 @@ static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
     memcpy(bytes + key.n, value.p, value.n);
     *fired = (struct fired){
         .name = { bytes, key.n },
-        .step = { bytes + (name->step.p - key.p), name->step.n },
+        .run.step = { bytes + (name->step.p - key.p), name->step.n },
         .value = { bytes + key.n, value.n },
         .follower = { INT64_MAX },
     };
-    if (weir_burst_decode(fired->value, &fired->burst, err) != WEIR_OK) {
+    if (weir_burst_decode(fired->value, &fired->run.burst, err) != WEIR_OK) {
         weir_free(fired);
         return NULL;
     }
-    fired->shown = (struct weir_deferred){
-        .key = { bytes + (name->key.p - key.p), name->key.n },
-        .count = fired->burst.count,
-        .since = fired->burst.since,
-        .due = fired->burst.due,
-        .first = &fired->burst.first.record,
-        .last = &fired->burst.last.record,
-        .merged = fired->burst.merged.values,
-    };
-    struct fired **bucket = bucket_of(deferred, fired->step, fired->shown.key);
+    weir_deferred_run_show(&fired->run, weir_str(bytes + (name->key.p - key.p), name->key.n));
+    struct fired **bucket = bucket_of(deferred, fired->run.step, fired->run.shown.key);
     fired->same_bucket = *bucket;
     *bucket = fired;
     deferred->fired_count++;
@@ -375,14 +380,15 @@ static struct fired *make_fired(struct deferred *deferred, struct weir_str key,
 static void give_to_lane(struct deferred *deferred, const struct source *source,
         const struct weir_step *step, struct fired *fired)
 {
-    const struct burst_record *last = &fired->burst.last;
+    const struct burst *burst = &fired->run.burst;
+    const struct burst_record *last = &burst->last;
     struct weir_record record = last->record;
     record.source = &source->table->source;
     record.shard = weir_table_shard(source->table, last->key);
-    struct queued *queued = weir_queued_create(
-            &record, last->key, fired->burst.hops, &deferred->origin, WEIR_STR(""));
+    struct queued *queued =
+            weir_queued_create(&record, last->key, burst->hops, &deferred->origin, WEIR_STR(""));
     queued->of_origin = fired;
-    queued->now = fired->burst.due;
+    queued->now = burst->due;
     queued->first_step = step->index;
     weir_lane_give(weir_shard_lane(&source->shards[record.shard], last->key), queued);
     weir_counter_add(deferred->runs, 1);
@@ -430,7 +436,7 @@ static bool give_entry(
         giving->damaged = true;
         return false;
     }
-    const struct source *source = source_of(deferred->pipeline, burst.last.table);
+    const struct source *source = weir_source_of(deferred->pipeline, burst.last.table);
     if (source != NULL) { /* else it waits for its table, which makes this stale when it comes */
         struct fired *fired = make_fired(deferred, key, name, value, giving->err);
         weir_assert(fired != NULL);
@@ -489,7 +495,7 @@ static void left(struct queued *queued, bool settled)
     struct fired *fired = queued->of_origin;
     look_from(&deferred->closed_from, fired->follower);
     if (!settled) { /* it is given to a lane again */
-        look_from(&deferred->closed_from, fired->burst.due);
+        look_from(&deferred->closed_from, fired->run.burst.due);
     }
     if (!settled || fired->follower.ms != INT64_MAX) {
         deferred->stale = true;
@@ -499,14 +505,21 @@ static void left(struct queued *queued, bool settled)
     deferred->stale = deferred->stale || (deferred->full && room);
 }
 
+const struct deferred_run *weir_queued_run(
+        const struct pipeline *pipeline, const struct queued *queued)
+{
+    if (queued->origin == &weir_origin_letter) {
+        return weir_letter_run_of(queued);
+    }
+    const struct fired *fired = queued->of_origin;
+    return queued->origin == &pipeline->deferred->origin ? &fired->run : NULL;
+}
+
 const struct weir_deferred *weir_queued_deferred(
         const struct pipeline *pipeline, const struct queued *queued, const struct weir_step *step)
 {
-    if (queued->origin != &pipeline->deferred->origin) {
-        return NULL;
-    }
-    const struct fired *fired = queued->of_origin;
-    return weir_str_eq(fired->step, step->id) ? &fired->shown : NULL;
+    const struct deferred_run *run = weir_queued_run(pipeline, queued);
+    return run != NULL && weir_str_eq(run->step, step->id) ? &run->shown : NULL;
 }
 
 const struct weir_deferred *weir_lane_deferred(

@@ -237,14 +237,12 @@ static struct addition *make_addition(struct weir_lane *lane, const struct defer
     a->last = record_of(queued);
     a->first = a->last;
     a->merged = weir_merged_of(&lane->batch.txn->arena, &a->how, queued->record.pos);
-    const struct weir_deferred *again =
-            weir_queued_deferred(lane->pipeline, queued, deferral->step);
-    if (again != NULL) {
-        const struct fired *fired = queued->of_origin;
-        a->time = fired->burst.latest;
-        a->count = fired->burst.count;
-        a->first = fired->burst.first;
-        a->merged = fired->burst.merged;
+    const struct deferred_run *again = weir_queued_run(lane->pipeline, queued);
+    if (again != NULL && weir_str_eq(again->step, deferral->step->id)) {
+        a->time = again->burst.latest;
+        a->count = again->burst.count;
+        a->first = again->burst.first;
+        a->merged = again->burst.merged;
     }
     return a;
 }

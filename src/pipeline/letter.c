@@ -47,6 +47,14 @@ static void write_batch(struct weir_buf *buf, const struct weir_letter *letter)
     }
 }
 
+static void write_map(struct weir_buf *buf, const char *name, struct weir_item map)
+{
+    if (map.n > 0) {
+        weir_buf_printf(buf, ",\"%s\":", name);
+        weir_ddbjson_write_item(buf, map);
+    }
+}
+
 void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
 {
     weir_buf_z(buf, "{\"requestContext\":{");
@@ -74,10 +82,8 @@ void weir_letter_write(struct weir_buf *buf, const struct weir_letter *letter)
     write_text(buf, "table", letter->table);
     weir_buf_z(buf, "\"keys\":");
     weir_ddbjson_write_item(buf, letter->keys);
-    if (letter->gap.n > 0) {
-        weir_buf_z(buf, ",\"gap\":");
-        weir_ddbjson_write_item(buf, letter->gap);
-    }
+    write_map(buf, "burst", letter->burst);
+    write_map(buf, "gap", letter->gap);
     weir_buf_z(buf, letter->incomplete ? ",\"incomplete\":true" : "");
     weir_buf_z(buf, ",\"payload\":");
     weir_buf_str(buf, letter->payload);
@@ -102,6 +108,24 @@ static void show_payload(struct weir_buf *buf, struct weir_str payload)
     }
 }
 
+/* Of a burst, the records and values are shown only as the payload is. */
+static void show_burst(struct weir_buf *buf, struct weir_item burst, bool payload)
+{
+    static const char *const plain[] = { "step", "key", "since", "due" };
+    if (burst.n > 0 && payload) {
+        weir_buf_z(buf, ",\"burst\":");
+        weir_ddbjson_write_plain_item(buf, burst);
+    } else if (burst.n > 0) {
+        weir_buf_printf(buf, ",\"burst\":{\"count\":%llu",
+                (unsigned long long)weir_member_u64(burst, "count"));
+        for (size_t i = 0; i < WEIR_COUNT(plain); i++) {
+            weir_buf_printf(buf, ",\"%s\":", plain[i]);
+            weir_json_write_string(buf, weir_member_s(burst, plain[i]));
+        }
+        weir_buf_byte(buf, '}');
+    }
+}
+
 void weir_letter_show(struct weir_buf *buf, const struct weir_letter *letter, bool payload)
 {
     weir_buf_byte(buf, '{');
@@ -118,6 +142,7 @@ void weir_letter_show(struct weir_buf *buf, const struct weir_letter *letter, bo
     write_text(buf, "event_id", letter->event_id);
     weir_buf_printf(buf, "\"attempts\":%llu,\"keys\":", (unsigned long long)letter->attempts);
     weir_ddbjson_write_plain_item(buf, letter->keys);
+    show_burst(buf, letter->burst, payload);
     if (letter->gap.n > 0) {
         weir_buf_z(buf, ",\"gap\":");
         weir_ddbjson_write_plain_item(buf, letter->gap);
@@ -199,6 +224,9 @@ enum weir_rc weir_letter_to_item(const struct weir_letter *letter, struct weir_a
     put_text(builder, "event_name", letter->event_name);
     put_text(builder, "table", letter->table);
     weir_member_put_map(builder, "keys", letter->keys);
+    if (letter->burst.n > 0) {
+        weir_member_put_map(builder, "burst", letter->burst);
+    }
     if (letter->gap.n > 0) {
         weir_member_put_map(builder, "gap", letter->gap);
     }
@@ -253,6 +281,7 @@ void weir_letter_of_item(struct weir_item item, struct weir_letter *ret_letter)
     letter.batch_first = weir_member_s(batch, "first");
     letter.batch_last = weir_member_s(batch, "last");
     letter.keys = weir_value_map(weir_item_get(item, WEIR_STR("keys")));
+    letter.burst = weir_value_map(weir_item_get(item, WEIR_STR("burst")));
     letter.gap = weir_value_map(weir_item_get(item, WEIR_STR("gap")));
     letter.incomplete = weir_member_bool(item, "incomplete");
     letter.payload = weir_member_s(item, "payload");
@@ -317,6 +346,9 @@ static bool read_member(struct weir_json *json, struct weir_str name, enum weir_
     }
     if (weir_str_eq(name, WEIR_STR("keys")) && token == WEIR_JSON_OBJECT) {
         return weir_ddbjson_read_item(json, token, &letter->keys, NULL) == WEIR_OK;
+    }
+    if (weir_str_eq(name, WEIR_STR("burst")) && token == WEIR_JSON_OBJECT) {
+        return weir_ddbjson_read_item(json, token, &letter->burst, NULL) == WEIR_OK;
     }
     if (weir_str_eq(name, WEIR_STR("gap")) && token == WEIR_JSON_OBJECT) {
         return weir_ddbjson_read_item(json, token, &letter->gap, NULL) == WEIR_OK;

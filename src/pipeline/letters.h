@@ -51,6 +51,8 @@ struct weir_letter {
     struct weir_str batch_last;
     bool incomplete;         /* the place was too small for the record's images */
     struct weir_str payload; /* JSON: {"Records":[...]} */
+    struct weir_item burst;  /* not empty: a step had put the record off, and this is what it
+                                stands for; see letter_run.c */
     struct weir_item gap;    /* not empty: it is about records that are lost, and says which */
 
     /* Only when read. */

@@ -460,6 +460,15 @@ WEIR_MUST_CHECK enum weir_rc weir_letter_mark_take(
 /* letters.c: whether the pipeline's letters are where weir can read them: in a table or a queue. */
 bool weir_letters_are_kept(const struct weir_pipeline_model *model);
 
+/* What a letter keeps of its records' images: without some it is incomplete. */
+enum weir_letter_images {
+    WEIR_LETTER_BOTH_IMAGES,
+    WEIR_LETTER_NEW_IMAGE,
+    WEIR_LETTER_NO_IMAGES,
+};
+/* dead_letter.c: take away from a record what is not kept. */
+void weir_letter_leave_images(struct weir_record *record, enum weir_letter_images images);
+
 /* dead_letter.c: the letter of a record that failed; its texts are the lane's arena's. */
 struct weir_letter weir_letter_of(struct weir_lane *lane, const struct queued *queued);
 
@@ -714,6 +723,8 @@ static inline bool weir_source_is_there(const struct source *source)
 WEIR_MUST_CHECK enum weir_rc weir_source_make_lanes(struct shard *shard, struct weir_err *err);
 /* Say once why the source is not there. */
 void weir_source_wait(struct source *source, const struct weir_err *why);
+/* firing.c: the source of a table that is there, and read; NULL: none is. */
+const struct source *weir_source_of(const struct pipeline *pipeline, struct weir_str table);
 void weir_source_init(struct source *source, struct pipeline *pipeline, struct weir_str name);
 /* Find the table, read positions, make shards and lanes. Errors: WEIR_E_IO; a table that is
  * missing is none. */

@@ -1,6 +1,6 @@
 /* Dead letters back into their pipeline. */
 #include "base/crash.h"
-#include "pipeline/pipeline_int.h"
+#include "pipeline/deferred_int.h"
 #include "value/json.h"
 
 struct redrive {
@@ -31,19 +31,13 @@ static enum weir_rc read_record(struct redrive *redrive, const struct weir_lette
 
 /* The source that a letter's record came from. */
 static enum weir_rc find_source(const struct redrive *redrive, const struct weir_letter *letter,
-        struct source **ret_source, struct weir_err *err)
+        const struct source **ret_source, struct weir_err *err)
 {
-    struct pipeline *pipeline = redrive->pipeline;
-    for (size_t i = 0; i < pipeline->source_count; i++) {
-        struct source *source = &pipeline->sources[i];
-        if (weir_str_eq(source->name, letter->table) && source->table != NULL) {
-            *ret_source = source;
-            return WEIR_OK;
-        }
-    }
-    (void)weir_fail(err, WEIR_E_INVALID, "the pipeline does not read its table '%.*s' now",
-            WEIR_STR_ARG(letter->table));
-    return WEIR_E_INVALID;
+    *ret_source = weir_source_of(redrive->pipeline, letter->table);
+    return *ret_source != NULL ? WEIR_OK
+                               : weir_fail(err, WEIR_E_INVALID,
+                                         "the pipeline does not read its table '%.*s' now",
+                                         WEIR_STR_ARG(letter->table));
 }
 
 static enum weir_rc is_stale(struct redrive *redrive, const struct source *source,
@@ -71,7 +65,7 @@ static bool is_listed(const struct queued_list *list, struct weir_pos pos)
 static enum weir_rc give_back(
         struct redrive *redrive, const struct weir_letter *letter, struct weir_err *err)
 {
-    struct source *source = NULL;
+    const struct source *source = NULL;
     struct weir_record record = { 0 };
     struct weir_str key = { 0 };
     bool stale = false;
@@ -105,6 +99,13 @@ static enum weir_rc give_back(
         struct queued *queued =
                 weir_queued_create(&record, key, 0, &weir_origin_letter, letter->token);
         queued->given = redrive->now;
+        if (letter->burst.n > 0) {
+            rc = weir_letter_run_give(redrive->pipeline, letter, queued, err);
+        }
+        if (rc != WEIR_OK) {
+            weir_queued_destroy(queued, false);
+            return rc;
+        }
         weir_lane_give(lane, queued);
         weir_lane_consider(lane);
     }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "daemon/engine.h"
+#include "pipeline/letters.h"
 #include "step/registry.h"
 #include "value/ddbjson.h"
 
@@ -303,6 +304,19 @@ static inline size_t count_items(struct world *world, const char *name)
             &err);
     weir_table_unref(table);
     return count;
+}
+
+/* Give a pipeline's letters back to it, and let them be processed; returns how many it was. */
+static inline size_t redrive(struct world *world, const char *pipeline, struct weir_err *ret_why)
+{
+    struct weir_letters all = { .pipeline = weir_str_z(pipeline) };
+    struct weir_redriven redriven;
+    struct weir_err err;
+    must(weir_pipelines_redrive(world->engine->pipelines, &all, &world->arena, &redriven, &err),
+            &err);
+    *ret_why = redriven.why;
+    advance(world, 0);
+    return redriven.given;
 }
 
 static inline const char *noted(void)

@@ -172,6 +172,34 @@ static void a_run_that_fails_begins_no_period(void **state)
     world_destroy(world);
 }
 
+/* Its letter is redriven inside a period, and waits with what comes meanwhile. */
+static void a_letter_of_a_trailing_run_counts_what_it_did(void **state)
+{
+    (void)state;
+    struct world *world =
+            world_create(TABLES "    source: { table: readings }\n"
+                                "    retry: { retries: 0 }\n"
+                                "    on_failure: { table: letters }\n"
+                                "    steps:\n"
+                                "      - cooldown: { period: 60s, trailing: true }\n" NOTE);
+    struct weir_err why;
+    put_now(world, "readings", "a", 1);
+    advance(world, 10 * 1000);
+    put_now(world, "readings", "b", 2);
+    put_now(world, "readings", "c", 3);
+    note_failures = 1;
+    advance(world, 190 * 1000);
+    put_now(world, "readings", "d", 4);
+    advance(world, 10 * 1000);
+    assert_int_equal(count_items(world, "letters"), 1);
+    assert_int_equal(redrive(world, "analysis", &why), 1);
+    assert_int_equal(count_items(world, "letters"), 0);
+    put_now(world, "readings", "e", 5);
+    advance(world, 3600 * 1000);
+    assert_string_equal(noted(), "0: #0 1\n60001: #2 3\n200000: #1 4\n260001: #3 5\n");
+    world_destroy(world);
+}
+
 /* While a lane pauses after a failure another one may run; then the first is inside the period. */
 static void a_retry_inside_the_period_does_not_run(void **state)
 {
@@ -245,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_batch_has_one_event_of_a_key),
         cmocka_unit_test(lanes_wait_for_a_run_of_their_key),
         cmocka_unit_test(a_run_that_fails_begins_no_period),
+        cmocka_unit_test(a_letter_of_a_trailing_run_counts_what_it_did),
         cmocka_unit_test(a_retry_inside_the_period_does_not_run),
         cmocka_unit_test(it_outlives_a_restart),
         cmocka_unit_test(what_it_remembers_goes_with_the_period),

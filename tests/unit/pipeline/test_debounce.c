@@ -208,6 +208,71 @@ static void a_run_that_is_given_up_is_a_letter(void **state)
     world_destroy(world);
 }
 
+#define LETTERED(place)                                                                   \
+    TABLES "queues: { letters: {} }\n"                                                    \
+           "pipelines:\n"                                                                 \
+           "  analytics:\n"                                                               \
+           "    source: { tables: [recipes, ingredients] }\n"                             \
+           "    retry: { retries: 0 }\n"                                                  \
+           "    on_failure: { " place ": letters }\n"                                     \
+           "    steps:\n"                                                                 \
+           "      - debounce: { period: 10s, merge: { sum: { sum: new.n }, ids: { last: " \
+           "keys.id } } }\n"                                                              \
+           "      - note: '${burst.key}#${burst.count} ${burst.first.new.n} "             \
+           "${burst.first.at} ${burst.last.new.n} ${burst.last.at} ${burst.since} "       \
+           "${burst.due} ${now} ${burst.merged.sum} ${burst.merged.ids}'\n"
+
+/* Whatever it fails of, and wherever its letter is. */
+static void a_letter_runs_as_it_did(void **state)
+{
+    (void)state;
+    static const char *const places[] = { LETTERED("table"), LETTERED("queue") };
+    for (size_t i = 0; i < WEIR_COUNT(places); i++) {
+        struct world *world = world_create(places[i]);
+        struct weir_err why;
+        note_failures = 2;
+        put_now(world, "ingredients", "a", 1);
+        advance(world, 1234);
+        put_now(world, "recipes", "b", 2);
+        advance(world, 60 * 1000);
+        const char *first = weir_arena_str(&world->arena, weir_str_z(noted())).p;
+        assert_non_null(strstr(first, "11235: #2 1 2026-01-01T00:00:00Z 2 "));
+        assert_non_null(strstr(first, " 3 b\n"));
+        for (int again = 0; again < 2; again++) { /* the first of which fails, too */
+            if (again == 1) {
+                restart(world, true);
+            }
+            weir_buf_reset(&notes);
+            assert_int_equal(redrive(world, "analytics", &why), 1);
+            advance(world, 60 * 1000);
+            assert_string_equal(strchr(noted(), '#'), strchr(first, '#'));
+        }
+        assert_int_equal(redrive(world, "analytics", &why), 0);
+        world_destroy(world);
+    }
+}
+
+static void a_letter_of_a_step_that_is_gone_is_refused(void **state)
+{
+    (void)state;
+    struct world *world = world_create(lettered);
+    struct weir_err why;
+    note_failures = 3;
+    put_now(world, "recipes", "a", 1);
+    advance(world, 60 * 1000);
+    world_stop(world);
+    world->yaml = TABLES "pipelines:\n"
+                         "  analytics:\n"
+                         "    source: { tables: [recipes] }\n"
+                         "    on_failure: { table: letters }\n"
+                         "    steps: [note: '${new.n}']\n";
+    world_start(world);
+    assert_int_equal(redrive(world, "analytics", &why), 0);
+    assert_non_null(strstr(why.msg, "step 'debounce' had put off"));
+    assert_int_equal(count_items(world, "letters"), 1);
+    world_destroy(world);
+}
+
 /* --- what an operator sees and does -------------------------------------------------------- */
 
 /* The states of what is put off, in order, each with key and count. */
@@ -644,6 +709,8 @@ int main(void)
         cmocka_unit_test(a_crash_in_the_middle_of_the_run_repeats_it),
         cmocka_unit_test(a_run_that_fails_is_tried_again),
         cmocka_unit_test(a_run_that_is_given_up_is_a_letter),
+        cmocka_unit_test(a_letter_runs_as_it_did),
+        cmocka_unit_test(a_letter_of_a_step_that_is_gone_is_refused),
         cmocka_unit_test(an_operator_fires_and_cancels),
         cmocka_unit_test(what_runs_is_left_alone),
         cmocka_unit_test(what_has_no_taker_stays_until_it_has),

@@ -125,6 +125,8 @@ static void assert_same(const struct weir_letter *a, const struct weir_letter *b
     assert_int_equal(a->batch_records, b->batch_records);
     assert_same_text(a->batch_first, b->batch_first);
     assert_same_text(a->batch_last, b->batch_last);
+    assert_true(weir_item_eq(a->burst, b->burst));
+    assert_true(weir_item_eq(a->gap, b->gap));
 }
 
 static void what_is_written_is_read(void **state)
@@ -143,6 +145,8 @@ static void what_is_written_is_read(void **state)
             letter.batch_records = 3;
             letter.batch_first = WEIR_STR("000000000000000000041");
             letter.batch_last = WEIR_STR("000000000000000000043");
+            letter.burst = keys_of(&arena);
+            letter.gap = keys_of(&arena);
         }
         weir_buf_reset(&buf);
         weir_letter_write(&buf, &letter);

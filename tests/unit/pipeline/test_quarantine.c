@@ -165,7 +165,7 @@ static void each_record_is_counted_when_it_is_processed(void **state)
     settle(b);
     expect_held(b, 1, 8);
     assert_int_equal(status_sum(b, "records"), 2 + 8); /* of the pipeline, and of its quarantine */
-    skip_letter(b); /* of 2; 5 fails among what goes on */
+    skip_letter(b);                                    /* of 2; 5 fails among what goes on */
     expect_held(b, 1, 5);
     skip_letter(b);
     expect_held(b, 0, 0);
