@@ -675,7 +675,7 @@ static enum weir_rc run_line(struct weir_queue_line *line, struct weir_err *err)
     if (weir_line_next(line, &shows)) {
         after_ms = shows.ms > now.ms ? (uint64_t)(shows.ms - now.ms) : 0;
     }
-    if (!line->sweeping && line->sweep_at != INT64_MAX) {
+    if (!line->sweeping && !queues->stopped && line->sweep_at != INT64_MAX) {
         uint64_t sweep_ms = line->sweep_at > now.ms ? (uint64_t)(line->sweep_at - now.ms) : 0;
         after_ms = sweep_ms < after_ms ? sweep_ms : after_ms;
     }

@@ -291,6 +291,21 @@ static void old_messages_go(void **state)
     assert_true(f->wake_never);
 }
 
+/* What is due once it is stopped is left: who asked to be woken at once for it would never rest. */
+static void a_stopped_queue_asks_for_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_queue queue = define("q");
+    create(f, &queue);
+    send(f, "q", "old");
+    run(f);
+    weir_queues_stop(f->queues);
+    weir_clock_virtual_advance(&f->clock, queue.retention_ms);
+    struct weir_err err;
+    must(weir_queues_run(f->queues, &err), &err);
+    assert_true(f->wake_never);
+}
+
 static void what_fails_too_often_is_moved_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -619,6 +634,7 @@ int main(void)
         TEST(a_deleted_queue_ends_its_receives),
         TEST(a_purge_takes_all_and_old_receipts_mean_nothing),
         TEST(old_messages_go),
+        TEST(a_stopped_queue_asks_for_nothing),
         TEST(what_fails_too_often_is_moved_as_it_is),
         TEST(without_its_dead_letter_queue_a_message_stays),
         TEST(a_power_cut_may_undo_a_receive_but_not_its_delete),
