@@ -14,7 +14,7 @@
  *                                         the body has its lines, here and below; next is after
  *     POST /v1/redrive?pipeline=NAME[&FILTER...][&stale=true][&after=PLACE]  process them again
  *     POST /v1/dead-letters/remove?pipeline=NAME[&FILTER...][&after=PLACE]  delete them
- *     GET /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: what steps have put off
+ *     GET /v1/timers[?pipeline=NAME][&step=ID][&key=KEY][&limit=N]  JSON: runs and windows
  *     POST /v1/timers/fire?pipeline=NAME&step=ID[&key=KEY]  it goes on now; /cancel: it never does
  *     POST /v1/rebuild?pipeline=NAME[&prune=true]  make its views anew, while it goes on
  *     POST /v1/replay?pipeline=NAME&from=PLACE[&to=PLACE][&where=PATTERN][&stale=true]  records of

@@ -46,11 +46,12 @@ static bool add_timer(void *arg, struct weir_str object)
     struct weir_cli_columns *columns = arg;
     struct weir_arena *arena = &columns->arena;
     struct weir_str key = weir_cli_member(arena, object, "key");
+    struct weir_str count = weir_cli_member(arena, object, "count");
     struct weir_str cells[] = {
         weir_cli_member(arena, object, "pipeline"),
         weir_cli_member(arena, object, "step"),
         key.n > 0 ? key : WEIR_STR("-"),
-        weir_cli_member(arena, object, "count"),
+        count.n > 0 ? count : WEIR_STR("-"), /* of a window */
         weir_cli_member(arena, object, "since"),
         weir_cli_member(arena, object, "due"),
         weir_cli_member(arena, object, "state"),
@@ -135,7 +136,8 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
 const struct weir_cli_command weir_cli_timers = {
     .name = "timers",
     .arguments = "[fire|cancel] [PIPELINE [STEP [KEY]]]",
-    .help = "Show what cooldown and debounce steps have put off; let it go on now, or never",
+    .help = "Show what steps have put off, and open windows; let what is put off go on now, or "
+            "never",
     .details = "fire PIPELINE STEP [KEY]    it goes on now; without KEY all of the step\n"
                "cancel PIPELINE STEP [KEY]  it never does\n",
     .options = options,

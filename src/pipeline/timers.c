@@ -63,6 +63,7 @@ static bool is_running(const struct place *place)
 struct listing {
     struct weir_pipelines *pipelines;
     struct weir_buf *buf;
+    struct weir_str key; /* of windows that are wanted; empty: all are */
     size_t left;
     size_t count;
     bool more;
@@ -83,34 +84,95 @@ static const char *state_of(
     return burst->due.ms > now ? "pending" : "waiting";
 }
 
-static bool list_one(void *arg, const struct place *place)
+/* Whether there is room for another one. */
+static bool begin_one(struct listing *listing, const char *kind, struct weir_str pipeline,
+        struct weir_str step, struct weir_str key)
 {
-    struct listing *listing = arg;
     struct weir_buf *buf = listing->buf;
-    struct burst burst;
-    char since[WEIR_TIME_TEXT];
-    char due[WEIR_TIME_TEXT];
-    if (listing->left == 0) {
-        listing->more = true;
+    listing->more = listing->left == 0;
+    if (listing->more) {
         return false;
     }
-    listing->rc = weir_burst_decode(place->value, &burst, listing->err);
-    if (listing->rc != WEIR_OK) {
-        return false;
-    }
-    weir_time_format(burst.since, since);
-    weir_time_format(burst.due, due);
-    weir_buf_z(buf, listing->count > 0 ? ",\n{\"pipeline\":" : "\n{\"pipeline\":");
-    weir_json_write_string(buf, place->name.pipeline);
+    weir_buf_printf(buf, "%s\n{\"kind\":\"%s\",\"pipeline\":", listing->count > 0 ? "," : "", kind);
+    weir_json_write_string(buf, pipeline);
     weir_buf_z(buf, ",\"step\":");
-    weir_json_write_string(buf, place->name.step);
+    weir_json_write_string(buf, step);
     weir_buf_z(buf, ",\"key\":");
-    weir_json_write_string(buf, place->name.key);
-    weir_buf_printf(buf, ",\"count\":%llu,\"since\":\"%s\",\"due\":\"%s\",\"state\":\"%s\"}",
-            (unsigned long long)burst.count, since, due, state_of(listing, place, &burst));
+    weir_json_write_string(buf, key);
     listing->left--;
     listing->count++;
     return true;
+}
+
+static void end_one(
+        struct listing *listing, struct weir_time since, struct weir_time due, const char *state)
+{
+    char since_text[WEIR_TIME_TEXT];
+    char due_text[WEIR_TIME_TEXT];
+    weir_time_format(since, since_text);
+    weir_time_format(due, due_text);
+    weir_buf_printf(listing->buf, ",\"since\":\"%s\",\"due\":\"%s\",\"state\":\"%s\"}", since_text,
+            due_text, state);
+}
+
+static bool list_one(void *arg, const struct place *place)
+{
+    struct listing *listing = arg;
+    struct burst burst;
+    listing->rc = weir_burst_decode(place->value, &burst, listing->err);
+    if (listing->rc != WEIR_OK ||
+            !begin_one(listing, "run", place->name.pipeline, place->name.step, place->name.key)) {
+        return false;
+    }
+    weir_buf_printf(listing->buf, ",\"count\":%llu", (unsigned long long)burst.count);
+    end_one(listing, burst.since, burst.due, state_of(listing, place, &burst));
+    return true;
+}
+
+/* --- windows --- */
+
+/* The step of a pipeline that has windows; NULL: none has. */
+static const struct weir_step *step_with_windows(const struct pipeline *pipeline)
+{
+    const struct weir_pipeline_model *model = pipeline->model;
+    return model->tumbling_ms > 0 ? model->steps[model->tumbling_step] : NULL;
+}
+
+static void list_window(
+        struct listing *listing, const struct weir_lane *lane, const struct weir_step *step)
+{
+    int64_t now = weir_clock_wall(weir_loop_clock(listing->pipelines->loop)).ms;
+    const char *state = lane->closing != NULL       ? "running"
+                        : lane->window.end.ms > now ? "pending"
+                                                    : "waiting";
+    struct weir_arena arena;
+    weir_arena_init(&arena);
+    struct weir_str key = weir_arena_printf(
+            &arena, "%.*s/%u", WEIR_STR_ARG(lane->shard->source->name), lane->shard->number);
+    if (weir_str_eq(weir_str_or(listing->key, key), key) &&
+            begin_one(listing, "window", lane->pipeline->model->name, step->id, key)) {
+        end_one(listing, lane->window.start, lane->window.end, state);
+    }
+    weir_arena_fini(&arena);
+}
+
+static void list_windows(struct listing *listing, const struct weir_timers_wanted *wanted)
+{
+    listing->key = wanted->key;
+    for (const struct pipeline *p = listing->pipelines->first; p != NULL; p = p->next) {
+        const struct weir_step *step = step_with_windows(p);
+        if (step == NULL ||
+                !weir_str_eq(weir_str_or(wanted->pipeline, p->model->name), p->model->name) ||
+                !weir_str_eq(weir_str_or(wanted->step, step->id), step->id)) {
+            continue;
+        }
+        WEIR_EACH_LANE(p, lane)
+        {
+            if (lane->window.end.ms != 0 && !listing->more) {
+                list_window(listing, lane, step);
+            }
+        }
+    }
 }
 
 enum weir_rc weir_pipelines_timers(struct weir_pipelines *pipelines,
@@ -127,6 +189,9 @@ enum weir_rc weir_pipelines_timers(struct weir_pipelines *pipelines,
     enum weir_rc rc = each_wanted(pipelines, BURST_CLOSED, wanted, list_one, &listing, err);
     if (rc == WEIR_OK && listing.rc == WEIR_OK && !listing.more) {
         rc = each_wanted(pipelines, BURST_OPEN, wanted, list_one, &listing, err);
+    }
+    if (rc == WEIR_OK && listing.rc == WEIR_OK && !listing.more) {
+        list_windows(&listing, wanted);
     }
     weir_buf_printf(buf, "],\"more\":%s}\n", listing.more ? "true" : "false");
     return rc == WEIR_OK ? listing.rc : rc;
@@ -220,7 +285,16 @@ enum weir_rc weir_pipelines_end_timers(
     if (wanted->pipeline.n == 0 || wanted->step.n == 0) {
         return weir_fail(err, WEIR_E_INVALID, "a pipeline and a step are needed");
     }
-    if (!end->cancel && weir_pipeline_find(pipelines, wanted->pipeline) == NULL) {
+    const struct pipeline *pipeline = weir_pipeline_find(pipelines, wanted->pipeline);
+    const struct weir_step *step = pipeline != NULL ? step_with_windows(pipeline) : NULL;
+    if (step != NULL && weir_str_eq(step->id, wanted->step)) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "step '%.*s' of pipeline '%.*s' has windows: a window ends when its time is over "
+                "and "
+                "all its records are processed, and cannot be fired or cancelled",
+                WEIR_STR_ARG(wanted->step), WEIR_STR_ARG(wanted->pipeline));
+    }
+    if (!end->cancel && pipeline == NULL) {
         return weir_fail(err, WEIR_E_NOT_FOUND,
                 "no pipeline '%.*s' runs: what it has put off can only be cancelled",
                 WEIR_STR_ARG(wanted->pipeline));

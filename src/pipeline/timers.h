@@ -1,7 +1,8 @@
 /*
  * Deferred runs for people: what `cooldown` and `debounce` steps have put off and when it goes on,
  * and an operator's ways to let it go on now or not at all. Also of pipelines that are not in
- * weir.yaml any more: their runs stay, and nobody takes them.
+ * weir.yaml any more: their runs stay, and nobody takes them. Open windows are listed, too, for
+ * they have an end; they end by themselves only.
  *
  * Loop thread only.
  */
@@ -24,8 +25,9 @@ struct weir_timers_wanted {
 };
 
 /*
- * Append a JSON object: `timers`, an array with pipeline, step, key, count, since, due and state
- * of each, and `more`, whether there are more than the limit. States:
+ * Append a JSON object: `timers`, an array with kind (run or window), pipeline, step, key, since,
+ * due and state of each, of runs with their count, and `more`, whether there are more than the
+ * limit. A window has its shard as key (TABLE/NUMBER), and is due at its end. States:
  *     pending   it is not due
  *     waiting   it is due, and a lane of the pipeline has not come so far
  *     ready     it goes on as soon as a lane takes it
@@ -56,8 +58,9 @@ struct weir_timers_end {
 
 /*
  * Let deferred runs go on now, or cancel them. What runs at the moment is left alone.
- * Errors: WEIR_E_INVALID (no pipeline or step), WEIR_E_NOT_FOUND (nothing of the kind is put off,
- * or to go on: no such pipeline runs), WEIR_E_IO. `ended` is called after WEIR_OK only.
+ * Errors: WEIR_E_INVALID (no pipeline or step, or one with windows), WEIR_E_NOT_FOUND (nothing of
+ * the kind is put off, or to go on: no such pipeline runs), WEIR_E_IO. `ended` is called after
+ * WEIR_OK only.
  */
 WEIR_MUST_CHECK enum weir_rc weir_pipelines_end_timers(
         struct weir_pipelines *pipelines, struct weir_timers_end *end, struct weir_err *err);

@@ -333,13 +333,16 @@ static void an_operator_fires_and_cancels(void **state)
     put_now(world, "recipes", "c1", 4);
     assert_string_equal(timers(world, ""),
             "{\"timers\":[\n"
-            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"a\",\"count\":1,"
+            "{\"kind\":\"run\",\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"a\","
+            "\"count\":1,"
             "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
             "\"state\":\"pending\"},\n"
-            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"b\",\"count\":2,"
+            "{\"kind\":\"run\",\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"b\","
+            "\"count\":2,"
             "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
             "\"state\":\"pending\"},\n"
-            "{\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"c\",\"count\":1,"
+            "{\"kind\":\"run\",\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"c\","
+            "\"count\":1,"
             "\"since\":\"2026-01-01T00:00:00.000Z\",\"due\":\"2026-01-01T00:00:10.000Z\","
             "\"state\":\"pending\"}],\"more\":false}\n");
     advance(world, 1000);

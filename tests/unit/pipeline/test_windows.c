@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "deferred_world.h"
+#include "pipeline/timers.h"
 
 #define TABLES                                                     \
     "tables:\n"                                                    \
@@ -192,6 +193,54 @@ static void a_state_is_carried_and_the_end_is_told(void **state)
 }
 
 /* A record of the next window comes behind the end of the one before, however slow that is. */
+/* --- what an operator sees ------------------------------------------------------------------ */
+
+static const char *timers(struct world *world, struct weir_timers_wanted wanted)
+{
+    struct weir_buf buf;
+    struct weir_err err;
+    weir_buf_init(&buf, 1 << 20);
+    must(weir_pipelines_timers(world->engine->pipelines, &wanted, &buf, &err), &err);
+    const char *text = weir_arena_str(&world->arena, weir_buf_view(&buf)).p;
+    weir_buf_fini(&buf);
+    return text;
+}
+
+static void open_windows_are_listed_and_end_by_themselves(void **state)
+{
+    (void)state;
+    struct world *world = begin(plain);
+    struct weir_timers_wanted all = { .limit = 0 };
+    const char window[] =
+            "{\"timers\":[\n{\"kind\":\"window\",\"pipeline\":\"sums\",\"step\":\"invoke\","
+            "\"key\":\"orders/0\",\"since\":\"2026-01-01T00:00:00.000Z\","
+            "\"due\":\"2026-01-01T00:01:00.000Z\",\"state\":\"%s\"}],\"more\":false}\n";
+    assert_string_equal(timers(world, all), "{\"timers\":[],\"more\":false}\n");
+    put_now(world, "orders", "a", 1);
+    advance(world, 1000);
+    const char *pending = weir_arena_printf(&world->arena, window, "pending").p;
+    assert_string_equal(timers(world, all), pending);
+    all = (struct weir_timers_wanted){ WEIR_STR("sums"), WEIR_STR("invoke"), WEIR_STR("orders/0"),
+        1 };
+    assert_string_equal(timers(world, all), pending);
+    all.key = WEIR_STR("orders/1");
+    assert_string_equal(timers(world, all), "{\"timers\":[],\"more\":false}\n");
+    for (int cancel = 0; cancel <= 1; cancel++) {
+        struct weir_timers_end ending = { .wanted = all, .cancel = cancel != 0 };
+        struct weir_err err;
+        assert_int_equal(
+                weir_pipelines_end_timers(world->engine->pipelines, &ending, &err), WEIR_E_INVALID);
+        assert_non_null(strstr(err.msg, "step 'invoke' of pipeline 'sums' has windows"));
+    }
+    call.takes_ms = 5000;
+    advance(world, 61 * 1000);
+    all = (struct weir_timers_wanted){ .limit = 1 };
+    assert_string_equal(timers(world, all), weir_arena_printf(&world->arena, window, "running").p);
+    advance(world, 60 * 1000);
+    assert_string_equal(timers(world, all), "{\"timers\":[],\"more\":false}\n");
+    end(world);
+}
+
 static void nothing_passes_the_end(void **state)
 {
     (void)state;
@@ -811,6 +860,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_is_carried_and_the_end_is_told),
+        cmocka_unit_test(open_windows_are_listed_and_end_by_themselves),
         cmocka_unit_test(nothing_passes_the_end),
         cmocka_unit_test(a_record_on_the_border_is_of_the_next_window),
         cmocka_unit_test(a_record_on_the_border_waits_for_the_end),
