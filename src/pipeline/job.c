@@ -316,7 +316,8 @@ static void end(struct pipeline_job *job)
 static bool sources_are_there(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->source_count; i++) {
-        if (pipeline->sources[i].table == NULL || pipeline->sources[i].leaving) {
+        const struct source *source = &pipeline->sources[i];
+        if (source->table == NULL || source->draining || source->leaving) {
             return false;
         }
     }

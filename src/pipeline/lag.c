@@ -74,17 +74,27 @@ void weir_lane_lag(const struct weir_lane *lane, struct lag *ret_lag)
     add_lane(ret_lag, lane);
 }
 
+static void add_source(struct lag *lag, const struct source *source)
+{
+    for (size_t i = 0; i < source->shard_count; i++) {
+        for (size_t k = 0; k < source->shards[i].lane_count; k++) {
+            add_lane(lag, &source->shards[i].lanes[k]);
+        }
+        add_shard(lag, &source->shards[i]);
+    }
+}
+
+void weir_source_lag(const struct source *source, struct lag *ret_lag)
+{
+    *ret_lag = (struct lag){ .oldest_ms = INT64_MAX };
+    add_source(ret_lag, source);
+}
+
 void weir_pipeline_lag(const struct pipeline *pipeline, struct lag *ret_lag)
 {
     *ret_lag = (struct lag){ .oldest_ms = INT64_MAX };
-    WEIR_EACH_LANE(pipeline, lane)
-    {
-        add_lane(ret_lag, lane);
-    }
     for (size_t i = 0; i < pipeline->source_count; i++) {
-        for (size_t k = 0; k < pipeline->sources[i].shard_count; k++) {
-            add_shard(ret_lag, &pipeline->sources[i].shards[k]);
-        }
+        add_source(ret_lag, &pipeline->sources[i]);
     }
 }
 

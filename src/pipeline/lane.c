@@ -114,8 +114,8 @@ static bool batch_is_due(struct weir_lane *lane)
         return false;
     }
     /* What the window is for has been waited for already when it does not come from the stream. */
-    if (model->window_ms == 0 || lane->waiting.count >= model->batch ||
-            lane->waiting.bytes >= WEIR_BATCH_MAX_BYTES ||
+    if (model->window_ms == 0 || lane->shard->source->draining ||
+            lane->waiting.count >= model->batch || lane->waiting.bytes >= WEIR_BATCH_MAX_BYTES ||
             (lane->waiting.first->origin != NULL && !lane->shard->source->of_queue) ||
             weir_window_has_passed(lane)) {
         return true;

@@ -297,7 +297,10 @@ struct source {
     struct shard *shards;
     size_t shard_count;
     size_t in_flight; /* lanes RUNNING, PENDING or COMMITTING */
-    bool leaving;     /* the table is gone or another one: begin nothing, detach when idle */
+    bool draining;    /* the table is gone or another one: what it had is processed first */
+    bool impatient;   /* that takes too long */
+    bool leaving;     /* begin nothing, detach when idle */
+    struct weir_loop_timer drain_timer; /* while draining */
     struct weir_watch watch;
     struct weir_hold hold;
     struct weir_filter_group *group; /* NULL: no filter */
@@ -525,8 +528,9 @@ struct lag {
     int64_t oldest_ms;             /* INT64_MAX: nothing waits */
     const struct weir_lane *stuck; /* one that is blocked, or else paused */
 };
-/* Measure one lane (behind: only what it has been given), or a pipeline. */
+/* Measure one lane (behind: only what it has been given), a source, or a pipeline. */
 void weir_lane_lag(const struct weir_lane *lane, struct lag *ret_lag);
+void weir_source_lag(const struct source *source, struct lag *ret_lag);
 void weir_pipeline_lag(const struct pipeline *pipeline, struct lag *ret_lag);
 /* What lag means for the age of the oldest record that is not done, in ms. */
 int64_t weir_lag_age(const struct pipeline *pipeline, const struct lag *lag);
@@ -730,8 +734,16 @@ void weir_source_init(struct source *source, struct pipeline *pipeline, struct w
  * missing is none. */
 WEIR_MUST_CHECK enum weir_rc weir_source_attach(struct source *source, struct weir_err *err);
 void weir_source_detach(struct source *source);
-/* The catalogue has changed: detach from what is gone, attach to what has come. */
+/* Whether the lanes of a shard can take what is read. */
+bool weir_shard_has_room(const struct shard *shard);
+/* drain.c: the catalogue has changed: drain and detach from what is gone, attach to what has come.
+ */
 void weir_source_look_again(struct source *source);
+/* Something of a source was read or processed; perhaps that was the last of a table that is gone.
+ */
+void weir_source_check_drained(struct source *source);
+/* It is detached: draining is over. */
+void weir_source_drained(struct source *source);
 /* Read until the end, a full lane, or the time is up. False: the time is up. */
 bool weir_source_read(struct source *source, uint64_t deadline_ns);
 /* Let the log go past what is done. */

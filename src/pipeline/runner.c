@@ -83,6 +83,9 @@ void weir_pipeline_read_on(struct pipeline *pipeline)
         weir_loop_defer(pipeline->all->loop, &pipeline->pump_post);
     }
     weir_windows_look(pipeline);
+    for (size_t i = 0; i < pipeline->source_count; i++) {
+        weir_source_check_drained(&pipeline->sources[i]);
+    }
 }
 
 static void pump_posted(struct weir_post *post)

@@ -17,7 +17,7 @@ static bool lane_is_full(const struct weir_lane *lane)
            lane->waiting.bytes >= LANE_AHEAD_BYTES;
 }
 
-static bool shard_has_room(const struct shard *shard)
+bool weir_shard_has_room(const struct shard *shard)
 {
     if (shard->source->pipeline->untold > 0) {
         return false;
@@ -102,7 +102,7 @@ static bool read_shard(struct shard *shard, uint64_t deadline_ns)
 {
     const struct pipeline *pipeline = shard->source->pipeline;
     const struct weir_clock *clock = weir_loop_clock(pipeline->all->loop);
-    for (int n = 1; shard_has_room(shard); n++) {
+    for (int n = 1; weir_shard_has_room(shard); n++) {
         struct weir_change change;
         struct weir_time time;
         struct weir_err err;
@@ -316,6 +316,7 @@ void weir_source_detach(struct source *source)
     source->pipeline->in_flight -= source->in_flight;
     source->in_flight = 0;
     source->leaving = false;
+    weir_source_drained(source);
 }
 
 void weir_source_wait(struct source *source, const struct weir_err *why)
@@ -412,61 +413,4 @@ enum weir_rc weir_source_attach(struct source *source, struct weir_err *err)
     weir_quarantine_start(source);
     weir_pipeline_wake(source->pipeline);
     return WEIR_OK;
-}
-
-/* --- the catalogue ---------------------------------------------------------------------------- */
-
-static bool is_current(struct source *source)
-{
-    if (source->of_queue) {
-        return weir_intake_is_current(source);
-    }
-    const struct weir_table *now = NULL;
-    struct weir_tables *tables = source->pipeline->all->tables;
-    if (weir_tables_get(tables, source->name, &now, NULL) != WEIR_OK) {
-        return false;
-    }
-    bool same = now->space == source->table->space && now->view == source->table->view;
-    weir_table_unref(now);
-    return same;
-}
-
-/* Batches that have not begun go; those in flight finish, but for answers that are awaited. */
-static void leave(struct source *source)
-{
-    struct pipeline *pipeline = source->pipeline;
-    source->leaving = true;
-    weir_intake_stop(source);
-    struct weir_lane **at = &pipeline->queue;
-    while (*at != NULL) {
-        if ((*at)->shard->source == source) {
-            *at = (*at)->next_queued;
-        } else {
-            at = &(*at)->next_queued;
-        }
-    }
-    pipeline->queue_last = at;
-    for (size_t i = 0; i < source->shard_count; i++) {
-        for (size_t k = 0; k < source->shards[i].lane_count; k++) {
-            struct weir_lane *lane = &source->shards[i].lanes[k];
-            if (lane->phase == LANE_PENDING) {
-                weir_lane_cancel(lane);
-            }
-        }
-    }
-}
-
-void weir_source_look_again(struct source *source)
-{
-    if (weir_source_is_there(source) && !source->leaving && !is_current(source)) {
-        leave(source);
-    }
-    if (source->leaving && source->in_flight == 0 && !weir_intake_is_receiving(source)) {
-        weir_intake_return(source);
-        weir_source_detach(source);
-    }
-    struct weir_err err;
-    if (!weir_source_is_there(source) && weir_source_attach(source, &err) != WEIR_OK) {
-        weir_source_wait(source, &err);
-    }
 }

@@ -266,7 +266,7 @@ static void a_source_made_again_at_once_begins_anew(void **state)
     add_pipeline(b, "copy", copy_with("batch: 1, concurrency: 4"));
     for (uint64_t turns = 0; turns < 40; turns++) {
         for (int i = 0; i < 20; i++) {
-            put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
+            put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, (int)turns);
         }
         run_turns(b, turns % 10);
         assert_int_equal(drop(b->f, "orders"), WEIR_OK);
@@ -276,6 +276,43 @@ static void a_source_made_again_at_once_begins_anew(void **state)
         run_until(b, nothing_is_in_flight);
         assert_string_not_equal(get_id(b, "out", id), "");
     }
+    assert_int_equal(count_records(b, "out"), 40 * 21);
+}
+
+/* Its window is not waited for. */
+static void a_source_that_is_dropped_is_drained(void **state)
+{
+    struct bench *b = *state;
+    make_table(b, "orders");
+    make_table(b, "out");
+    add_pipeline(b, "copy", copy_with("batch: 10, window: 1s, concurrency: 3"));
+    run_turns(b, 5);
+    for (int i = 0; i < 1234; i++) {
+        put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
+    }
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    run_until(b, waits_for_source);
+    assert_int_equal(count_items(b, "out"), 1234);
+}
+
+/* What cannot be processed, since its target is gone as well, does not keep the next one waiting.
+ */
+static void a_source_that_is_dropped_with_its_target_is_left(void **state)
+{
+    struct bench *b = *state;
+    make_table(b, "orders");
+    add_pipeline(b, "copy", copy_with("batch: 2, concurrency: 3"));
+    for (int i = 0; i < 500; i++) {
+        put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
+    }
+    run_until(b, something_blocks);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    run_until(b, waits_for_source);
+    make_table(b, "out");
+    make_table(b, "orders");
+    put_n(b, "orders", "new", 1);
+    run_until(b, nothing_is_in_flight);
+    assert_int_equal(count_items(b, "out"), 1);
 }
 
 static void latest_begins_with_what_comes(void **state)
@@ -574,6 +611,8 @@ int main(void)
         BENCH(a_source_may_come_later),
         BENCH(a_source_may_be_dropped_and_made_again),
         BENCH(a_source_made_again_at_once_begins_anew),
+        BENCH(a_source_that_is_dropped_is_drained),
+        BENCH(a_source_that_is_dropped_with_its_target_is_left),
         BENCH(latest_begins_with_what_comes),
         BENCH(circles_come_to_an_end),
         BENCH(positions_survive_a_restart),

@@ -453,6 +453,41 @@ static void what_is_awaited_at_the_end_is_asked_again(void **state)
     assert_int_equal(count_items(b, "out"), 2);
 }
 
+/* --- a source that goes ---------------------------------------------------------------------- */
+
+/* Batches of a table that is gone are retried for a while, but not as long as they like. */
+static void the_next_table_of_a_name_waits_for_retries_and_not_for_ever(void **state)
+{
+    struct bench *b = *state;
+    put_up_to(b, 3);
+    target.failures = 1;
+    add_pipeline(b, "p", PROBE("{ retries: 20, backoff: [10s], bisect: false }"));
+    run_until(b, is_paused);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    make_table(b, "orders");
+    put_n(b, "orders", "a", 4);
+    (void)calls();
+    sit_out(b, 10 * 1000); /* with success */
+    run_until(b, all_is_done);
+    assert_string_equal(calls(), "1 2 3\n4\n");
+    assert_int_equal(count_items(b, "out"), 4);
+    target.poison = 5;
+    put_n(b, "orders", "a", 5);
+    run_until(b, is_paused);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    make_table(b, "orders");
+    put_n(b, "orders", "a", 6);
+    for (int i = 0; i < 2; i++) {
+        (void)calls();
+        sit_out(b, 10 * 1000);
+    }
+    assert_string_equal(get_id(b, "out", "6"), "");
+    pass(b, 10 * 1000);
+    run_until(b, all_is_done);
+    assert_string_not_equal(get_id(b, "out", "6"), "");
+    assert_int_equal(count_items(b, "letters"), 0);
+}
+
 /* --- restarts -----------------------------------------------------------------------------------
  */
 
@@ -547,6 +582,7 @@ int main(void)
         PROBING(a_time_out_uses_a_retry),
         PROBING(an_answer_is_kept_while_the_batch_runs_again),
         PROBING(what_is_awaited_at_the_end_is_asked_again),
+        PROBING(the_next_table_of_a_name_waits_for_retries_and_not_for_ever),
         PROBING(attempts_survive_a_restart),
         PROBING(halving_survives_a_restart),
         PROBING(several_tables_are_read),
