@@ -506,12 +506,16 @@ struct weir_time weir_log_last_time(struct weir_log *log)
 
 uint64_t weir_log_bytes(struct weir_log *log)
 {
-    uint64_t bytes = 0;
     weir_mutex_lock(&log->mutex);
-    for (size_t i = 0; i < log->segment_count; i++) {
-        bytes += log->segments[i].id.bytes;
-    }
-    bytes += (log->spare_count + (log->next.ready ? 1u : 0u)) * log->segment_bytes;
+    uint64_t bytes = weir_log_sum(log) + weir_log_sum_ready(log);
+    weir_mutex_unlock(&log->mutex);
+    return bytes;
+}
+
+uint64_t weir_log_held_bytes(struct weir_log *log)
+{
+    weir_mutex_lock(&log->mutex);
+    uint64_t bytes = weir_log_sum(log);
     weir_mutex_unlock(&log->mutex);
     return bytes;
 }
@@ -536,8 +540,7 @@ uint64_t weir_log_room(struct weir_log *log, struct weir_pos pos, uint64_t max_b
 {
     weir_mutex_lock(&log->mutex);
     const struct weir_log_segment *last = last_segment(log);
-    /* The one prepared ahead and the spares may be there in addition. */
-    uint64_t bytes = (WEIR_LOG_SPARES_MAX + 1) * log->segment_bytes;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < log->segment_count; i++) {
         if (log->segments[i].id.number >= weir_log_number_of(pos.seq)) {
             bytes += log->segments[i].id.bytes;

@@ -151,15 +151,18 @@ bool weir_log_begin(struct weir_log *log, struct weir_pos *ret_pos, struct weir_
 /* The commit time of the last published group; 0 when the log is empty. */
 struct weir_time weir_log_last_time(struct weir_log *log);
 
-/* Bytes of all segment files. */
+/* Bytes of all segment files, also of those that stand ready: what the log takes on disk. */
 uint64_t weir_log_bytes(struct weir_log *log);
+
+/* Bytes of the segments that were begun: what is to be bounded. At most three more stand ready. */
+uint64_t weir_log_held_bytes(struct weir_log *log);
 
 /* Bytes that were published since the opening. */
 uint64_t weir_log_appended(struct weir_log *log);
 
 /*
  * How many bytes can be published at the least before the segment that holds a position must go,
- * if the log may have max_bytes and what is older goes first.
+ * if the log may hold max_bytes and what is older goes first.
  * Cost: O(segments).
  */
 uint64_t weir_log_room(struct weir_log *log, struct weir_pos pos, uint64_t max_bytes);

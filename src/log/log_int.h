@@ -375,6 +375,10 @@ void *weir_log_thread(void *arg);
 struct weir_log_segment *weir_log_add_segment(
         struct weir_log *log, const struct weir_log_segment_id *id);
 
+/* Bytes of the segments that were begun; of the files that stand ready. Need the mutex. */
+uint64_t weir_log_sum(const struct weir_log *log);
+uint64_t weir_log_sum_ready(const struct weir_log *log);
+
 /* Set the gauges; needs the mutex. */
 void weir_log_count(struct weir_log *log);
 

@@ -24,16 +24,26 @@ void weir_log_path(const struct weir_log *log, enum weir_log_file what, uint64_t
     }
 }
 
+uint64_t weir_log_sum(const struct weir_log *log)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        bytes += log->segments[i].id.bytes;
+    }
+    return bytes;
+}
+
+uint64_t weir_log_sum_ready(const struct weir_log *log)
+{
+    return (log->spare_count + (log->next.ready ? 1u : 0u)) * log->segment_bytes;
+}
+
 void weir_log_count(struct weir_log *log)
 {
     if (log->bytes_gauge == NULL) {
         return;
     }
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < log->segment_count; i++) {
-        bytes += log->segments[i].id.bytes;
-    }
-    bytes += (log->spare_count + (log->next.ready ? 1u : 0u)) * log->segment_bytes;
+    uint64_t bytes = weir_log_sum(log) + weir_log_sum_ready(log);
     weir_gauge_set(log->bytes_gauge, (int64_t)bytes);
     weir_gauge_set(log->segments_gauge, (int64_t)log->segment_count);
 }

@@ -349,7 +349,7 @@ struct weir_room weir_store_room(struct weir_store *store, struct weir_pos pos)
 static void trim_to_bound(struct weir_store *store, struct weir_pos flushed)
 {
     const struct weir_time any_time = { INT64_MAX };
-    while (weir_log_bytes(store->log) > store->log_max_bytes) {
+    while (weir_log_held_bytes(store->log) > store->log_max_bytes) {
         uint64_t oldest = weir_log_oldest(store->log).seq;
         struct weir_pos upto = { (oldest / WEIR_LOG_SEGMENT_BYTES + 1) * WEIR_LOG_SEGMENT_BYTES };
         if (upto.seq > flushed.seq || weir_log_trim(store->log, upto, any_time, NULL) != WEIR_OK ||
