@@ -322,6 +322,9 @@ void weir_quarantine_committed(struct weir_lane *lane, const struct queued *queu
     if (queued->parked) {
         held = hold(source, queued->key);
         count_entries(held, queued->origin == NULL ? 1 : 0);
+        if (held->awaits.seq == 0 && held->given == 0) {
+            go_on(held); /* what it waited for was the last of it, in the same batch */
+        }
     } else if (holds_others(queued) && lane->pipeline->model->quarantine) {
         bool had_entry = held != NULL && (queued->origin == &weir_origin_parked ||
                                                  held->awaits.seq == queued->record.pos.seq);
