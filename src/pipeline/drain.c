@@ -155,7 +155,9 @@ void weir_source_look_again(struct source *source)
         weir_source_detach(source);
     }
     struct weir_err err;
-    if (!weir_source_is_there(source) && weir_source_attach(source, &err) != WEIR_OK) {
+    /* Which items wait for which letters is read when a table comes: not while letters go. */
+    bool settled = source->pipeline->letters_leaving == 0;
+    if (settled && !weir_source_is_there(source) && weir_source_attach(source, &err) != WEIR_OK) {
         weir_source_wait(source, &err);
     }
 }

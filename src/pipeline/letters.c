@@ -338,10 +338,10 @@ static enum weir_rc remove_one(struct removing *removing, const struct weir_lett
 static bool remove_letter(void *arg, const struct weir_letter *letter)
 {
     struct removing *removing = arg;
-    removing->rc = remove_one(removing, letter);
     struct weir_pos pos;
-    if (weir_sequence_parse(letter->sequence, &pos, NULL) == WEIR_OK) {
-        weir_quarantine_skip(removing->pipeline, removing->txn, pos);
+    removing->rc = remove_one(removing, letter);
+    if (removing->rc == WEIR_OK && weir_sequence_parse(letter->sequence, &pos, NULL) == WEIR_OK) {
+        removing->rc = weir_quarantine_skip(removing->pipeline, removing->txn, pos, removing->err);
     }
     removing->count++;
     return removing->rc == WEIR_OK;
@@ -366,6 +366,9 @@ static void removed(struct weir_post *post)
     weir_quarantine_skipped(removing->pipeline, removing->txn, removal->rc == WEIR_OK);
     struct pipeline *pipeline = removing->pipeline;
     pipeline->letters_leaving--;
+    if (pipeline->letters_leaving == 0) { /* tables that have come meanwhile waited for that */
+        weir_pipelines_catalogue_changed(removing->pipelines);
+    }
     weir_pipeline_check_left(pipeline);
     end_removing(removing);
     removal->done(removal);

@@ -561,8 +561,12 @@ void weir_quarantine_settle(struct weir_lane *lane, const struct queued *queued)
 void weir_quarantine_committed(struct weir_lane *lane, const struct queued *queued);
 /* Whether the letter of a record is what its item waits for. */
 bool weir_quarantine_awaits(const struct source *source, struct weir_str key, struct weir_pos pos);
-/* A transaction deletes a record's letter: what waits for it goes on once that is committed. */
-void weir_quarantine_skip(struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos);
+/*
+ * A transaction deletes a record's letter: what waits for it goes on once that is committed; behind
+ * a table that is away, once that is back. Errors: WEIR_E_IO, WEIR_E_DAMAGED.
+ */
+WEIR_MUST_CHECK enum weir_rc weir_quarantine_skip(
+        struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos, struct weir_err *err);
 void weir_quarantine_skipped(struct pipeline *pipeline, const struct weir_txn *txn, bool committed);
 /* Items that are held, and entries of them. */
 void weir_quarantine_numbers(

@@ -149,6 +149,13 @@ static struct weir_str item_prefix(
     return weir_str(prefix, names + 2 + key.n);
 }
 
+/* What the entries of all items of a source begin with. */
+static struct weir_str source_prefix(struct weir_arena *arena, const struct source *source)
+{
+    struct weir_str empty = item_prefix(arena, source, WEIR_STR(""));
+    return weir_str(empty.p, empty.n - 2);
+}
+
 static struct weir_str entry_key(struct weir_arena *arena, const struct source *source,
         struct weir_str key, struct weir_pos pos)
 {
@@ -430,7 +437,7 @@ static void go_on(struct held *held)
 /* --- letters that are skipped
  * ----------------------------------------------------------------------- */
 
-void weir_quarantine_skip(struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos)
+static void skip_held(struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct held *held = pipeline->quarantine->buckets[i]; held != NULL;
@@ -442,6 +449,46 @@ void weir_quarantine_skip(struct pipeline *pipeline, struct weir_txn *txn, struc
             }
         }
     }
+}
+
+struct skipping {
+    struct weir_txn *txn;
+    struct weir_pos pos;
+};
+
+static enum weir_rc skip_entry(
+        void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
+{
+    const struct skipping *skipping = arg;
+    (void)err;
+    if (entry->value.n == 0 && entry_pos(key).seq == skipping->pos.seq) {
+        struct weir_txn *txn = skipping->txn;
+        weir_txn_delete(txn, WEIR_SPACE_PARKED, weir_arena_str(&txn->arena, key));
+    }
+    return WEIR_OK;
+}
+
+/* Of a source whose table is away nothing is in memory, until it comes back. */
+static enum weir_rc skip_stored(const struct source *source, struct weir_txn *txn,
+        struct weir_pos pos, struct weir_err *err)
+{
+    struct skipping skipping = { txn, pos };
+    return weir_store_each(source->pipeline->all->store, WEIR_SPACE_PARKED,
+            source_prefix(&txn->arena, source), skip_entry, &skipping, err);
+}
+
+enum weir_rc weir_quarantine_skip(
+        struct pipeline *pipeline, struct weir_txn *txn, struct weir_pos pos, struct weir_err *err)
+{
+    enum weir_rc rc = WEIR_OK;
+    skip_held(pipeline, txn, pos);
+    for (size_t i = 0; rc == WEIR_OK && i < pipeline->source_count; i++) {
+        const struct source *source = &pipeline->sources[i];
+        if (!weir_source_is_there(source)) {
+            rc = skip_stored(source, txn, pos, err);
+        }
+    }
+    return rc;
 }
 
 void weir_quarantine_skipped(struct pipeline *pipeline, const struct weir_txn *txn, bool committed)
@@ -519,10 +566,10 @@ enum weir_rc weir_quarantine_load(struct source *source, struct weir_err *err)
 {
     struct weir_arena arena;
     weir_arena_init(&arena);
-    struct weir_str empty = item_prefix(&arena, source, WEIR_STR(""));
-    struct loading loading = { source, empty.n };
-    enum weir_rc rc = weir_store_each(source->pipeline->all->store, WEIR_SPACE_PARKED,
-            weir_str(empty.p, empty.n - 2), load_entry, &loading, err);
+    struct weir_str prefix = source_prefix(&arena, source);
+    struct loading loading = { source, prefix.n + 2 };
+    enum weir_rc rc = weir_store_each(
+            source->pipeline->all->store, WEIR_SPACE_PARKED, prefix, load_entry, &loading, err);
     weir_arena_fini(&arena);
     return rc;
 }

@@ -276,6 +276,29 @@ static void what_comes_behind_the_last_that_waited_goes_on_too(void **state)
     expect_copies(b, &wanted);
 }
 
+static void a_letter_may_be_skipped_while_its_table_is_away(void **state)
+{
+    struct bench *b = *state;
+    struct weir_buf wanted;
+    weir_buf_init(&wanted, 1 << 16);
+    add_copy(b, "2", "quarantine: key");
+    put_orders(b, "a", 1, 3);
+    settle(b);
+    expect_held(b, 1, 2);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    settle(b);
+    skip_letter(b);
+    make_table(b, "orders");
+    settle(b);
+    expect_held(b, 0, 0);
+    put_orders(b, "a", 1, 1);
+    settle(b);
+    add_copies(&wanted, "a", 1, 1);
+    add_copies(&wanted, "a", 3, 3);
+    add_copies(&wanted, "a", 1, 1);
+    expect_copies(b, &wanted);
+}
+
 #define QUARANTINE(test) cmocka_unit_test_setup_teardown(test, set_up_quarantine, tear_down_bench)
 
 int main(void)
@@ -290,6 +313,7 @@ int main(void)
         QUARANTINE(without_the_option_what_waits_goes_on),
         QUARANTINE(a_skip_while_records_go_back_keeps_their_order),
         QUARANTINE(what_comes_behind_the_last_that_waited_goes_on_too),
+        QUARANTINE(a_letter_may_be_skipped_while_its_table_is_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
