@@ -17,7 +17,23 @@ struct weir_str {
 #define WEIR_STR(literal) ((struct weir_str){ (literal), sizeof(literal) - 1 })
 
 /* For printf: "%.*s" with WEIR_STR_ARG(s). Lengths beyond int are cut. */
-#define WEIR_STR_ARG(s) (int)((s).n > 0x7fffffff ? 0x7fffffff : (s).n), ((s).p != NULL ? (s).p : "")
+#define WEIR_STR_ARG(s) weir_str_printed((s).p, (s).n), ((s).p != NULL ? (s).p : "")
+
+/*
+ * The length for printf. AddressSanitizer does not look at what "%.*s" reads, so in builds of gcc each
+ * byte is read here: text that is freed is found where it is printed.
+ */
+static inline int weir_str_printed(const char *p, size_t n)
+{
+#ifdef __SANITIZE_ADDRESS__
+    for (size_t i = 0; i < n; i++) {
+        (void)*(const volatile char *)&p[i];
+    }
+#else
+    (void)p;
+#endif
+    return n > 0x7fffffff ? 0x7fffffff : (int)n;
+}
 
 static inline struct weir_str weir_str(const char *p, size_t n)
 {

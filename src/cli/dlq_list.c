@@ -83,16 +83,18 @@ static enum weir_cli_exit list_letter(void *arg, struct weir_str letter)
     return WEIR_CLI_DONE;
 }
 
+/* The kinds' texts are copied: the letters' columns, where they are, are freed by their writing. */
 static void fill_kinds(struct weir_cli_columns *columns, const struct listing *listing)
 {
     static const char *const titles[] = { "FINGERPRINT", ">LETTERS", "LATEST", "ERROR" };
+    struct weir_arena *arena = &columns->arena;
     weir_cli_columns_init(columns, titles, sizeof(titles) / sizeof(titles[0]));
     for (const struct kind *kind = listing->kinds; kind != NULL; kind = kind->next) {
         struct weir_str cells[] = {
-            kind->fingerprint,
-            weir_arena_printf(&columns->arena, "%llu", (unsigned long long)kind->count),
-            kind->latest,
-            kind->error,
+            weir_arena_str(arena, kind->fingerprint),
+            weir_arena_printf(arena, "%llu", (unsigned long long)kind->count),
+            weir_arena_str(arena, kind->latest),
+            weir_arena_str(arena, kind->error),
         };
         weir_cli_columns_add(columns, cells);
     }
@@ -117,7 +119,7 @@ static void write_listing(struct weir_buf *out, struct listing *listing)
 {
     unsigned long long count = listing->count;
     struct weir_cli_columns kinds;
-    fill_kinds(&kinds, listing); /* their texts go with the letters' columns */
+    fill_kinds(&kinds, listing);
     if (count == 0) {
         weir_buf_z(out, "no dead letters\n");
     } else if (listing->shown < count && !listing->call->group) {
