@@ -193,6 +193,22 @@ static void write_trimmed(struct page *page, struct weir_str name, struct weir_s
             WEIR_STR_ARG(least), WEIR_STR_ARG(weir_cli_member(arena, trimmed, "since")));
 }
 
+static const char *plural(struct weir_str count)
+{
+    return weir_str_eq(count, WEIR_STR("1")) ? "" : "s";
+}
+
+static void write_quarantine(struct page *page, struct weir_str name, struct weir_str quarantine)
+{
+    struct weir_str items = weir_cli_member(page->arena, quarantine, "keys");
+    struct weir_str records = weir_cli_member(page->arena, quarantine, "records");
+    weir_buf_printf(page->out,
+            "%.*s: QUARANTINE: %.*s record%s of %.*s item%s held back, those that failed included: "
+            "weir dlq list %.*s\n",
+            WEIR_STR_ARG(name), WEIR_STR_ARG(records), plural(records), WEIR_STR_ARG(items),
+            plural(items), WEIR_STR_ARG(name));
+}
+
 static void write_job(struct page *page, struct weir_str name, struct weir_str job)
 {
     struct weir_arena *arena = page->arena;
@@ -216,8 +232,12 @@ static bool write_attention(void *arg, struct weir_str object)
     struct weir_str stuck = weir_cli_member(arena, object, "stuck");
     struct weir_str room = weir_cli_member(arena, object, "log_room");
     struct weir_str trimmed = weir_cli_member(arena, object, "trimmed");
+    struct weir_str quarantine = weir_cli_member(arena, object, "quarantine");
     if (stuck.n > 0) {
         write_stuck(page, name, stuck);
+    }
+    if (quarantine.n > 0) {
+        write_quarantine(page, name, quarantine);
     }
     if (weir_str_eq(weir_cli_member(arena, room, "half_used"), WEIR_STR("true"))) {
         write_room(page, name, room);

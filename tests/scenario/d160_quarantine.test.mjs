@@ -42,6 +42,8 @@ function dlq(weir, ...args) {
   return stdout;
 }
 
+const page = (weir) => spawnSync(program(), ['status', '--endpoint', weir.endpoint], { encoding: 'utf8' }).stdout;
+
 async function reconfigure(weir, text) {
   await weir.kill();
   await writeFile(weir.configFile, text);
@@ -62,6 +64,7 @@ for (const place of ['table', 'queue']) {
       assert.deepEqual(await seen(weir, 'a'), [1]);
       assert.equal((await seen(weir, 'b')).length, 28);
       assert.deepEqual(await held(weir), { keys: 1, records: 29 });
+      assert.match(page(weir), /^copy: QUARANTINE: 29 records of 1 item held back, .*: weir dlq list copy$/m);
       await reconfigure(weir, file(place)); // nothing of it is only in memory
       await put(weir, 'a', 31);
       await idle(weir);
