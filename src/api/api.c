@@ -386,6 +386,39 @@ static void begin_call(struct weir_call call)
 
 /* --- dispatch ----------------------------------------------------------------------- */
 
+/* What SDKs send to POST /, and to a queue's URL. */
+static bool is_aws(const struct weir_http_request *http)
+{
+    return http->method == WEIR_HTTP_POST &&
+           (weir_str_eq(http->path, WEIR_STR("/")) || weir_sqs_is_path(http->path));
+}
+
+/* What clients of the query protocol send: a form, without a target. */
+static bool is_form(const struct weir_http_request *http)
+{
+    struct weir_str type = weir_http_find(http, WEIR_STR("content-type"));
+    return weir_str_starts(type, WEIR_STR("application/x-www-form-urlencoded")) &&
+           weir_http_find(http, WEIR_STR("x-amz-target")).p == NULL;
+}
+
+/*
+ * Refuse a request that no operation gets, with the name of the error that AWS's services have in
+ * common. SQS's clients look for errors in other places than the others.
+ */
+static void turn_away(struct weir_api *api, struct weir_http_request *http, int status,
+        const char *error, struct weir_str message)
+{
+    struct weir_call call = { .api = api, .http = http, .arena = &http->arena, .out = &api->out };
+    call.form = is_aws(http) && is_form(http);
+    if (call.form || weir_str_starts(weir_http_find(http, WEIR_STR("x-amz-target")),
+                             WEIR_STR("AmazonSQS."))) {
+        weir_sqs_protocol.refuse(&call, error, message);
+        return;
+    }
+    struct weir_str type = weir_arena_printf(&http->arena, SERVICE "%s", error);
+    send_error(api, http, status, type.p, message, (struct weir_item){ 0 });
+}
+
 /* Whether a request may pass; answers it when it may not. */
 static bool admit(struct weir_api *api, struct weir_http_request *http, bool open)
 {
@@ -394,8 +427,7 @@ static bool admit(struct weir_api *api, struct weir_http_request *http, bool ope
         enum weir_rc rc = weir_access_check(weir_http_find(http, WEIR_STR("host")),
                 weir_http_find(http, WEIR_STR("origin")), api->options.listen, &err);
         if (rc != WEIR_OK) {
-            send_error(api, http, 403, SERVICE "AccessDeniedException", weir_str_z(err.msg),
-                    (struct weir_item){ 0 });
+            turn_away(api, http, 403, "AccessDeniedException", weir_str_z(err.msg));
         }
         return rc == WEIR_OK;
     }
@@ -408,8 +440,7 @@ static bool admit(struct weir_api *api, struct weir_http_request *http, bool ope
                 &http->arena, &result) == WEIR_OK) {
         return true;
     }
-    struct weir_str type = weir_arena_printf(&http->arena, SERVICE "%s", result.error);
-    send_error(api, http, 400, type.p, result.message, (struct weir_item){ 0 });
+    turn_away(api, http, 400, result.error, result.message);
     return false;
 }
 
@@ -420,8 +451,7 @@ static void refuse_target(
                                                : weir_arena_printf(&http->arena,
                                                          "Unknown operation: X-Amz-Target \"%.*s\"",
                                                          WEIR_STR_ARG(target));
-    send_error(
-            api, http, 400, SERVICE "UnknownOperationException", message, (struct weir_item){ 0 });
+    turn_away(api, http, 400, "UnknownOperationException", message);
 }
 
 /* Find the operation and what belongs to it; false: there is no such operation. */
@@ -454,8 +484,7 @@ static void dispatch(struct weir_api *api, struct weir_http_request *http)
     } else if (call.operation->run == NULL) {
         struct weir_str message =
                 weir_arena_printf(&http->arena, "%s is not offered by weir", call.operation->name);
-        send_error(api, http, 400, SERVICE "UnsupportedOperationException", message,
-                (struct weir_item){ 0 });
+        turn_away(api, http, 400, "UnsupportedOperationException", message);
     } else {
         begin_call(call);
     }
@@ -503,14 +532,6 @@ static void dispatch_scheduler(struct weir_api *api, struct weir_http_request *h
     begin_call(call);
 }
 
-/* What clients of the query protocol send: a form, without a target. */
-static bool is_form(const struct weir_http_request *http)
-{
-    struct weir_str type = weir_http_find(http, WEIR_STR("content-type"));
-    return weir_str_starts(type, WEIR_STR("application/x-www-form-urlencoded")) &&
-           weir_http_find(http, WEIR_STR("x-amz-target")).p == NULL;
-}
-
 static const struct weir_api_route *find_route(
         const struct weir_api *api, const struct weir_http_request *http)
 {
@@ -526,8 +547,7 @@ static const struct weir_api_route *find_route(
 void weir_api_handle(struct weir_http_request *request, void *arg)
 {
     struct weir_api *api = arg;
-    bool aws = request->method == WEIR_HTTP_POST &&
-               (weir_str_eq(request->path, WEIR_STR("/")) || weir_sqs_is_path(request->path));
+    bool aws = is_aws(request);
     bool lambda = weir_lambda_is_path(request->path);
     bool scheduler = weir_scheduler_is_path(request->path);
     const struct weir_api_route *route =
@@ -553,8 +573,7 @@ void weir_api_handle(struct weir_http_request *request, void *arg)
     }
     struct weir_str message = weir_arena_printf(&request->arena, "There is nothing at %.*s %.*s",
             WEIR_STR_ARG(request->method_name), WEIR_STR_ARG(request->path));
-    send_error(api, request, 404, SERVICE "UnknownOperationException", message,
-            (struct weir_item){ 0 });
+    turn_away(api, request, 404, "UnknownOperationException", message);
 }
 
 /* --- life --------------------------------------------------------------------------- */

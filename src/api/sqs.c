@@ -197,11 +197,12 @@ static void send_error(struct weir_call *call, enum weir_rc rc, struct weir_str 
     send_fault(call, fault, message);
 }
 
-/* The request's bytes are at fault, before any operation looked at it. */
+/* The request's bytes, or who sends it, are at fault, before any operation looked at it. */
 static void send_refusal(struct weir_call *call, const char *type, struct weir_str message)
 {
+    bool denied = strcmp(type, "AccessDeniedException") == 0;
     struct weir_str name = weir_arena_printf(call->arena, CORAL "%s", type);
-    struct weir_sqs_fault fault = { name.p, type, 400 };
+    struct weir_sqs_fault fault = { name.p, type, denied ? 403 : 400 };
     send_fault(call, &fault, message);
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test, { after, before } from 'node:test';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { Weir, program } from './lib/weir.mjs';
 
 const config = `
@@ -33,6 +34,17 @@ test('who signs with the configured key is served', async () => {
 test('another secret and another key are refused', async () => {
   await assert.rejects(list('AKIDEXAMPLE', 'wrong'), { name: 'InvalidSignatureException' });
   await assert.rejects(list('AKIDOTHER', 'wrong'), { name: 'UnrecognizedClientException' });
+});
+
+test('clients of SQS are told so in their own way, in both protocols', async () => {
+  const queues = (accessKeyId, secretAccessKey) => weir.client(SQSClient, {
+    credentials: { accessKeyId, secretAccessKey } }).send(new ListQueuesCommand({}));
+  await assert.rejects(queues('AKIDEXAMPLE', 'wrong'), { name: 'InvalidSignatureException', message: /signature/i });
+  await assert.rejects(queues('AKIDOTHER', 'wrong'), { name: 'UnrecognizedClientException' });
+  const form = await weir.request({ body: 'Action=ListQueues',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: '' } });
+  assert.equal(form.status, 400);
+  assert.match(form.text, /<Error><Type>Sender<\/Type><Code>MissingAuthenticationTokenException<\/Code><Message>\w/);
 });
 
 test('health and metrics are open, the rest is not', async () => {
