@@ -55,7 +55,9 @@ struct weir_sqs_value {
     struct weir_str name;
     struct weir_str type;
     struct weir_str text;
-    struct weir_str binary; /* base64 */
+    struct weir_str binary;      /* base64 */
+    struct weir_wire_list texts; /* lists, which SQS knows and refuses */
+    struct weir_wire_list binaries;
 };
 
 /* SendMessage, and an entry of its batch. */

@@ -4,6 +4,7 @@
 
 #include "api/sqs_int.h"
 #include "base/hash.h"
+#include "value/decimal.h"
 #include "value/json.h"
 
 enum {
@@ -84,6 +85,31 @@ static bool is_type(struct weir_str type)
     return false;
 }
 
+/* What the value of an attribute must be besides not empty. */
+static enum weir_rc check_value(
+        const struct weir_sqs_value *asked, struct weir_str value, struct weir_err *err)
+{
+    struct weir_decimal number;
+    if (asked->texts.count + asked->binaries.count > 0) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "Message attribute list values in SendMessage operation are not supported.");
+    }
+    if (value.n == 0 || (is_binary(asked->type) ? asked->text.n : asked->binary.n) > 0) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "The message attribute '%.*s' must contain non-empty message attribute value for "
+                "message attribute type '%.*s'%s.",
+                WEIR_STR_ARG(asked->name), WEIR_STR_ARG(asked->type),
+                value.n > 0 ? " and no other" : "");
+    }
+    if (weir_str_starts(asked->type, WEIR_STR("Number")) &&
+            weir_decimal_parse(value, &number, NULL) != WEIR_OK) {
+        return weir_fail(err, WEIR_E_INVALID,
+                "Can't cast the value of message (user) attribute '%.*s' to a number.",
+                WEIR_STR_ARG(asked->name));
+    }
+    return WEIR_OK;
+}
+
 static enum weir_rc read_attribute(struct weir_arena *arena, const struct weir_sqs_value *asked,
         struct weir_message_attribute *ret, struct weir_err *err)
 {
@@ -93,7 +119,9 @@ static enum weir_rc read_attribute(struct weir_arena *arena, const struct weir_s
     if (!weir_message_attribute_name_fits(asked->name)) {
         return weir_fail(err, WEIR_E_INVALID,
                 "The message attribute name '%.*s' is invalid. Attribute name can contain A-Z, "
-                "a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.",
+                "a-z, 0-9, underscore (_), hyphen (-), and period (.) characters. It does not "
+                "begin "
+                "with AWS. or Amazon., and periods stand alone, inside.",
                 WEIR_STR_ARG(asked->name));
     }
     if (!is_type(asked->type)) {
@@ -110,13 +138,7 @@ static enum weir_rc read_attribute(struct weir_arena *arena, const struct weir_s
                     WEIR_STR_ARG(asked->name));
         }
     }
-    if (ret->value.n == 0) {
-        return weir_fail(err, WEIR_E_INVALID,
-                "The message attribute '%.*s' must contain non-empty message attribute value for "
-                "message attribute type '%.*s'.",
-                WEIR_STR_ARG(asked->name), WEIR_STR_ARG(asked->type));
-    }
-    return WEIR_OK;
+    return check_value(asked, ret->value, err);
 }
 
 static enum weir_rc read_attributes(struct weir_arena *arena, const struct weir_wire_list *asked,
@@ -351,9 +373,14 @@ static enum weir_rc fill_message(struct weir_call *call, const struct weir_queue
     for (size_t i = 0; i < asked->system_attributes.count; i++) {
         const struct weir_sqs_value *value =
                 WEIR_WIRE_AT(asked->system_attributes, struct weir_sqs_value, i);
-        if (weir_str_eq(value->name, WEIR_STR("AWSTraceHeader"))) {
-            message->trace = value->text;
+        if (!weir_str_eq(value->name, WEIR_STR("AWSTraceHeader")) ||
+                !weir_str_eq(value->type, WEIR_STR("String")) || value->text.n == 0) {
+            return weir_fail(&part->err, WEIR_E_INVALID,
+                    "The message system attribute '%.*s' is invalid: there is AWSTraceHeader, of "
+                    "type String.",
+                    WEIR_STR_ARG(value->name));
         }
+        message->trace = value->text;
     }
     return read_attributes(call->arena, &asked->attributes, message, &part->err);
 }
@@ -711,6 +738,27 @@ static void client_gone(struct weir_http_request *request)
     }
 }
 
+/* The names of MessageSystemAttributeNames. */
+static enum weir_rc check_system_names(
+        struct weir_call *call, const struct weir_wire_list *names, struct weir_err *err)
+{
+    static const char *const known[] = { "All", "SenderId", "SentTimestamp",
+        "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp", "SequenceNumber",
+        "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn" };
+    for (size_t i = 0; i < names->count; i++) {
+        struct weir_str name = *WEIR_WIRE_AT(*names, struct weir_str, i);
+        size_t k = 0;
+        while (k < WEIR_COUNT(known) && !weir_str_eq(name, weir_str_z(known[k]))) {
+            k++;
+        }
+        if (k == WEIR_COUNT(known)) {
+            return weir_sqs_fail(call, err, &weir_sqs_invalid_attribute_name,
+                    "Unknown Attribute %.*s.", WEIR_STR_ARG(name));
+        }
+    }
+    return WEIR_OK;
+}
+
 static enum weir_rc check_range(struct weir_call *call, const char *name,
         struct weir_wire_number number, int64_t min, int64_t max, struct weir_err *err)
 {
@@ -728,6 +776,9 @@ enum weir_rc weir_sqs_receive_message(struct weir_call *call, void *request, str
     const struct weir_sqs_receive_request *asked = request;
     const struct weir_queue *queue = NULL;
     enum weir_rc rc = weir_sqs_queue(call, asked->url, &queue, err);
+    if (rc == WEIR_OK) {
+        rc = check_system_names(call, &asked->system_names, err);
+    }
     if (rc == WEIR_OK) {
         rc = check_range(call, "MaxNumberOfMessages", asked->max, 1, WEIR_QUEUE_BATCH_MAX, err);
     }

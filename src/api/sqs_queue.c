@@ -34,9 +34,18 @@ static const struct {
             WEIR_QUEUE_MESSAGE_MAX_BYTES },
 };
 
-/* Attributes that are kept and shown, and mean nothing here. */
-static const char *const echoed_names[] = { "Policy", "RedriveAllowPolicy", "KmsMasterKeyId",
-    "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "FifoThroughputLimit" };
+/* Attributes that are checked, kept and shown, and mean nothing here. */
+static const struct {
+    const char *name;
+    enum { ECHOED_TEXT, ECHOED_JSON, ECHOED_BOOL, ECHOED_SECONDS, ECHOED_LIMIT } form;
+} echoed[] = {
+    { "Policy", ECHOED_JSON },
+    { "RedriveAllowPolicy", ECHOED_JSON },
+    { "KmsMasterKeyId", ECHOED_TEXT },
+    { "KmsDataKeyReusePeriodSeconds", ECHOED_SECONDS },
+    { "SqsManagedSseEnabled", ECHOED_BOOL },
+    { "FifoThroughputLimit", ECHOED_LIMIT },
+};
 
 static uint64_t *number_at(struct weir_queue *queue, size_t i)
 {
@@ -178,6 +187,52 @@ static enum weir_rc read_fifo(struct weir_call *call, struct weir_str name, stru
                    : fail_value(call, name, err);
 }
 
+static bool is_json_object(struct weir_call *call, struct weir_str text)
+{
+    struct weir_json json;
+    weir_json_init(&json, text, call->arena, WEIR_JSON_MAX_DEPTH);
+    return weir_json_next(&json) == WEIR_JSON_OBJECT &&
+           weir_json_skip(&json, WEIR_JSON_OBJECT, NULL) == WEIR_OK &&
+           weir_json_next(&json) == WEIR_JSON_END;
+}
+
+/* One of `echoed`; an empty value takes it away. */
+static enum weir_rc read_echoed(struct weir_call *call, size_t which, struct weir_str value,
+        struct weir_queue *queue, struct weir_err *err)
+{
+    enum { REUSE_MIN = 60, REUSE_MAX = 86400 };
+    struct weir_str name = weir_str_z(echoed[which].name);
+    uint64_t seconds = 0;
+    bool flag = false;
+    bool right = value.n <= ECHOED_MAX_BYTES;
+    if (echoed[which].form == ECHOED_LIMIT && !queue->fifo) {
+        return fail_name(call, name, err);
+    }
+    switch (echoed[which].form) {
+    case ECHOED_TEXT:
+        break;
+    case ECHOED_JSON:
+        right = right && is_json_object(call, value);
+        break;
+    case ECHOED_BOOL:
+        right = read_bool(call, name, value, &flag, NULL) == WEIR_OK;
+        break;
+    case ECHOED_SECONDS:
+        right = weir_str_to_u64(value, &seconds) && seconds >= REUSE_MIN && seconds <= REUSE_MAX;
+        break;
+    case ECHOED_LIMIT:
+        right = weir_str_eq(value, WEIR_STR("perQueue")) ||
+                weir_str_eq(value, WEIR_STR("perMessageGroupId"));
+        break;
+    }
+    if (value.n > 0 && !right) {
+        return fail_value(call, name, err);
+    }
+    struct weir_str kept = value.n > 0 ? value : weir_str(NULL, 0);
+    queue->echoed = with_text(call->arena, queue->echoed, name, kept);
+    return WEIR_OK;
+}
+
 static enum weir_rc read_attribute(struct weir_call *call, struct weir_str name,
         struct weir_str value, struct weir_queue *queue, struct weir_err *err)
 {
@@ -201,14 +256,9 @@ static enum weir_rc read_attribute(struct weir_call *call, struct weir_str name,
             weir_str_eq(name, WEIR_STR("DeduplicationScope"))) {
         return read_fifo(call, name, value, queue, err);
     }
-    for (size_t i = 0; i < WEIR_COUNT(echoed_names); i++) {
-        if (weir_str_eq(name, weir_str_z(echoed_names[i])) && value.n > ECHOED_MAX_BYTES) {
-            return fail_value(call, name, err);
-        }
-        if (weir_str_eq(name, weir_str_z(echoed_names[i]))) {
-            struct weir_str kept = value.n > 0 ? value : weir_str(NULL, 0);
-            queue->echoed = with_text(call->arena, queue->echoed, name, kept);
-            return WEIR_OK;
+    for (size_t i = 0; i < WEIR_COUNT(echoed); i++) {
+        if (weir_str_eq(name, weir_str_z(echoed[i].name))) {
+            return read_echoed(call, i, value, queue, err);
         }
     }
     return fail_name(call, name, err);
@@ -276,10 +326,15 @@ static void show_definition(
         show(showing, "DeduplicationScope",
                 queue->dedup_by_group ? WEIR_STR("messageGroup") : WEIR_STR("queue"));
     }
-    for (size_t i = 0; i < WEIR_COUNT(echoed_names) && queue->echoed.n > 0; i++) {
-        struct weir_value value = weir_item_get(queue->echoed, weir_str_z(echoed_names[i]));
+    for (size_t i = 0; i < WEIR_COUNT(echoed); i++) {
+        struct weir_value value = { 0 };
+        if (queue->echoed.n > 0) {
+            value = weir_item_get(queue->echoed, weir_str_z(echoed[i].name));
+        }
         if (value.type != WEIR_TYPE_ABSENT) {
-            show(showing, echoed_names[i], weir_value_str(value));
+            show(showing, echoed[i].name, weir_value_str(value));
+        } else if (echoed[i].form == ECHOED_LIMIT && queue->fifo) {
+            show(showing, echoed[i].name, WEIR_STR("perQueue"));
         }
     }
 }
@@ -301,8 +356,8 @@ static bool is_known(struct weir_str name)
             return true;
         }
     }
-    for (size_t i = 0; i < WEIR_COUNT(echoed_names); i++) {
-        if (weir_str_eq(name, weir_str_z(echoed_names[i]))) {
+    for (size_t i = 0; i < WEIR_COUNT(echoed); i++) {
+        if (weir_str_eq(name, weir_str_z(echoed[i].name))) {
             return true;
         }
     }
@@ -574,8 +629,8 @@ static enum weir_rc set_now(
             queue->dedup_by_group = wanted.dedup_by_group;
         }
     }
-    for (size_t i = 0; i < WEIR_COUNT(echoed_names); i++) {
-        struct weir_str name = weir_str_z(echoed_names[i]);
+    for (size_t i = 0; i < WEIR_COUNT(echoed); i++) {
+        struct weir_str name = weir_str_z(echoed[i].name);
         struct weir_value value = weir_item_get(setting->given, name);
         if (value.type != WEIR_TYPE_ABSENT) {
             struct weir_str text = weir_value_str(value);

@@ -74,6 +74,8 @@ static const struct weir_wire_member value_members[] = {
     MEMBER("DataType", STRING, struct weir_sqs_value, type),
     MEMBER("StringValue", STRING, struct weir_sqs_value, text),
     MEMBER("BinaryValue", STRING, struct weir_sqs_value, binary),
+    MEMBER("StringListValues", STRINGS, struct weir_sqs_value, texts),
+    MEMBER("BinaryListValues", STRINGS, struct weir_sqs_value, binaries),
     END,
 };
 static const struct weir_wire_shape value_shape = { sizeof(struct weir_sqs_value), value_members };

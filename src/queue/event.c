@@ -31,7 +31,7 @@ static void write_system(struct weir_buf *buf, const struct weir_message *messag
             write_text(buf, texts[i].name, texts[i].value);
         }
     }
-    if (message->group.n > 0) {
+    if (message->dedup.n > 0) { /* only messages of FIFO queues have it; others can have a group */
         weir_buf_printf(
                 buf, ",\"SequenceNumber\":\"%020llu\"", (unsigned long long)message->sequence);
     }

@@ -1,5 +1,6 @@
 /* The keys and values of a queue's keyspace. docs/FORMATS.md has the bytes. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -142,18 +143,32 @@ struct weir_str weir_message_json(struct weir_arena *arena, struct weir_str json
     return text;
 }
 
+/* Whether it begins with what AWS keeps for itself, in any case. */
+static bool is_reserved(struct weir_str name)
+{
+    static const char *const prefixes[] = { "aws.", "amazon." };
+    for (size_t i = 0; i < WEIR_COUNT(prefixes); i++) {
+        size_t n = strlen(prefixes[i]);
+        if (name.n >= n && strncasecmp(name.p, prefixes[i], n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool weir_message_attribute_name_fits(struct weir_str name)
 {
+    char before = '.'; /* no period begins, ends or follows another */
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
         bool right = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '_' || c == '-' || c == '.';
+                     c == '_' || c == '-' || (c == '.' && before != '.');
         if (!right) {
             return false;
         }
+        before = c;
     }
-    return name.n > 0 && name.n <= ATTRIBUTE_NAME_MAX && name.p[0] != '.' &&
-           name.p[name.n - 1] != '.';
+    return before != '.' && name.n <= ATTRIBUTE_NAME_MAX && !is_reserved(name);
 }
 
 static void put_str(struct weir_buf *buf, struct weir_str s)

@@ -235,7 +235,10 @@ void weir_message_write_event(struct weir_buf *buf, const struct weir_message *m
 void weir_message_write_matched(struct weir_buf *buf, const struct weir_message *message,
         struct weir_str arn, struct weir_str region);
 
-/* Whether SQS takes a name for an attribute: letters, digits, '_', '-' and inner periods. */
+/*
+ * Whether SQS takes a name for an attribute: letters, digits, '_', '-' and single inner periods,
+ * and no name that begins with "AWS." or "Amazon." in any case.
+ */
 bool weir_message_attribute_name_fits(struct weir_str name);
 
 /*

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import {
-  ChangeMessageVisibilityBatchCommand, ChangeMessageVisibilityCommand, CreateQueueCommand,
+  AddPermissionCommand, ChangeMessageVisibilityBatchCommand, ChangeMessageVisibilityCommand, CreateQueueCommand,
   DeleteMessageBatchCommand, DeleteMessageCommand, DeleteQueueCommand, GetQueueUrlCommand,
   ListDeadLetterSourceQueuesCommand, ListQueuesCommand, ListQueueTagsCommand, PurgeQueueCommand,
   ReceiveMessageCommand, SendMessageBatchCommand, SendMessageCommand, SetQueueAttributesCommand,
@@ -55,6 +55,17 @@ test('a queue is created, found, listed, changed and deleted', { skip }, async (
   assert.equal(attributes.MaximumMessageSize, '1048576');
   assert.equal(attributes.MessageRetentionPeriod, '345600');
   assert.ok(Math.abs(Number(attributes.CreatedTimestamp) * 1000 - Date.now()) < 600_000);
+
+  for (const [name, value] of Object.entries({ Policy: 'none', RedriveAllowPolicy: '[]', SqsManagedSseEnabled: 'maybe',
+    KmsDataKeyReusePeriodSeconds: '59' })) {
+    await fails(sqs.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { [name]: value } })),
+      'InvalidAttributeValue', `Invalid value for the parameter ${name}.`);
+  }
+  await fails(createQueue(sqs, 'limit', { FifoThroughputLimit: 'perQueue' }), 'InvalidAttributeName');
+  const fifo = await createQueue(sqs, 'limit.fifo', { FifoQueue: 'true' });
+  assert.equal((await attributesOf(sqs, fifo)).FifoThroughputLimit, 'perQueue');
+  await fails(sqs.send(new SetQueueAttributesCommand({ QueueUrl: fifo, Attributes: { FifoThroughputLimit: 'all' } })),
+    'InvalidAttributeValue');
 
   await sqs.send(new TagQueueCommand({ QueueUrl: url, Tags: { team: 'b', cost: '1' } }));
   await sqs.send(new UntagQueueCommand({ QueueUrl: url, TagKeys: ['cost'] }));
@@ -163,12 +174,30 @@ test('bad requests are told apart', { skip }, async () => {
     /Message must be shorter than 1048576 bytes/);
   await fails(send({ MessageAttributes: { a: { DataType: 'Blob', StringValue: 'x' } } }),
     'InvalidParameterValue', /invalid message attribute type/);
+  const text = { DataType: 'String', StringValue: 'x' };
+  for (const [MessageAttributes, message] of [
+    [{ n: { DataType: 'Number', StringValue: 'seven' } }, /^Can't cast the value of message \(user\) attribute 'n' to a number\.$/],
+    [{ n: { DataType: 'Number.int' } }, /must contain non-empty/],
+    [{ n: { ...text, BinaryValue: Buffer.from('x') } }, /and no other\.$/],
+    [{ n: { ...text, StringListValues: ['x'] } }, /^Message attribute list values in SendMessage operation are not supported\.$/],
+    [{ 'AWS.n': text }, /^The message attribute name 'AWS\.n' is invalid\./],
+    [{ 'amazon.n': text }, /is invalid\./],
+    [{ 'a..b': text }, /is invalid\./],
+  ]) {
+    await fails(send({ MessageAttributes }), 'InvalidParameterValue', message);
+  }
+  await send({ MessageAttributes: { 'awsn.a': text, n: { DataType: 'Number', StringValue: '-1.5e3' } } });
+  await fails(send({ MessageSystemAttributes: { Trace: text } }), 'InvalidParameterValue', /^The message system attribute 'Trace'/);
+  await fails(send({ MessageSystemAttributes: { AWSTraceHeader: { ...text, DataType: 'Number' } } }), 'InvalidParameterValue');
+  await fails(receive(sqs, QueueUrl, { MessageSystemAttributeNames: ['Sender'] }), 'InvalidAttributeName', /^Unknown Attribute Sender\.$/);
   await fails(send({ MessageDeduplicationId: 'x' }), 'InvalidParameterValue');
   await fails(receive(sqs, QueueUrl, { MaxNumberOfMessages: 11 }), 'InvalidParameterValue',
     /MaxNumberOfMessages/);
   await fails(receive(sqs, QueueUrl, { WaitTimeSeconds: 21 }), 'InvalidParameterValue');
   await fails(sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: 'nonsense' })),
     'ReceiptHandleIsInvalid', /not a valid receipt handle/, 404);
+  const permission = new AddPermissionCommand({ QueueUrl, Label: 'x', AWSAccountIds: ['000000000000'], Actions: ['*'] });
+  await fails(sqs.send(permission), 'UnsupportedOperationException', /^AddPermission is not offered by weir$/);
   const broken = await weir.request({ target: 'AmazonSQS.SendMessage', body: '{',
     headers: { 'x-amzn-query-mode': 'true' } });
   assert.equal(broken.status, 400);
