@@ -45,7 +45,7 @@ before(async () => {
 after(() => weir?.close());
 
 test('a handler in Python gets the event and a context', { skip }, async () => {
-  const ClientContext = Buffer.from('{"custom":{"a":1}}').toString('base64');
+  const ClientContext = Buffer.from('{"custom":{"a":1},"client":{"app_title":"the app"}}').toString('base64');
   const { result: first, requestId, log } = await invoke('echo', { n: 1, text: 'grüß dich' }, { ClientContext });
   assert.deepEqual(first.event, { n: 1, text: 'grüß dich' });
   assert.equal(first.greeting, 'from a package');
@@ -56,7 +56,10 @@ test('a handler in Python gets the event and a context', { skip }, async () => {
     function_version: '$LATEST',
     memory: '200',
     arn: 'arn:aws:lambda:us-east-1:000000000000:function:echo',
-    client: { custom: { a: 1 } },
+    custom: { a: 1 },
+    title: 'the app',
+    installation: null,
+    cognito: null,
   });
   assert.ok(left > 3000 && left <= 5000, `${left}`);
   assert.match(log, /^event \{'n': 1, 'text': 'grüß dich'\}\n\[INFO\] logged \{'n': 1/m);

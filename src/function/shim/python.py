@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+import types
 
 API = "/2018-06-01/runtime"
 
@@ -75,7 +76,7 @@ class Context:
         self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
-        self.identity = None
+        self.identity = members_of({}, ["cognito_identity_id", "cognito_identity_pool_id"])
         self.client_context = read_client_context(headers.get("lambda-runtime-client-context"))
         self._deadline_ms = int(headers["lambda-runtime-deadline-ms"])
 
@@ -86,13 +87,22 @@ class Context:
         sys.stdout.write(str(text))
 
 
+def members_of(given, names):
+    """Lambda's objects have all their attributes, None for what nobody gave."""
+    return types.SimpleNamespace(**{name: given.get(name) for name in names})
+
+
 def read_client_context(text):
-    if not text:
+    given = json.loads(text) if text else None
+    if not isinstance(given, dict):
         return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    context = members_of(given, ["custom", "env", "client"])
+    if isinstance(context.client, dict):
+        context.client = members_of(
+            context.client,
+            ["installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"],
+        )
+    return context
 
 
 def error_object(error, request_id=None, kind=None):

@@ -25,7 +25,10 @@ def echo(event, context):
             "memory": context.memory_limit_in_mb,
             "arn": context.invoked_function_arn,
             "left": context.get_remaining_time_in_millis(),
-            "client": context.client_context,
+            "custom": context.client_context and context.client_context.custom,
+            "title": context.client_context and context.client_context.client.app_title,
+            "installation": context.client_context and context.client_context.client.installation_id,
+            "cognito": context.identity.cognito_identity_id,
         },
     }
 
