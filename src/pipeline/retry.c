@@ -149,6 +149,12 @@ size_t weir_lane_limit(const struct weir_lane *lane)
     return smaller ? lane->limit : half;
 }
 
+/* How many records an attempt was about that are not committed. */
+static size_t failed_together(const struct weir_lane *lane)
+{
+    return lane->cut != NULL ? lane->taken.count : lane->done_count;
+}
+
 static void log_attempt(
         const struct weir_lane *lane, const char *what, const struct weir_err *err, uint64_t ms)
 {
@@ -156,7 +162,7 @@ static void log_attempt(
     char records[24];
     char pause[24];
     snprintf(failed, sizeof(failed), "%u", lane->attempts.failed);
-    snprintf(records, sizeof(records), "%zu", lane->done_count);
+    snprintf(records, sizeof(records), "%zu", failed_together(lane));
     snprintf(pause, sizeof(pause), "%llu", (unsigned long long)ms);
     weir_logline(WEIR_LOG_WARN, what, "pipeline", lane->pipeline->model->name.p, "records", records,
             "attempt", failed, "pause_ms", pause, "reason", err->msg, NULL);
@@ -220,8 +226,7 @@ void weir_lane_attempt_failed(struct weir_lane *lane, const struct weir_err *rea
     } else if (halve) {
         bisect(lane, &err);
     } else {
-        size_t together = known ? lane->taken.count : lane->done_count; /* what is not committed */
-        give_up(lane, known && alone ? 1 : together, &err);
+        give_up(lane, known && alone ? 1 : failed_together(lane), &err);
     }
 }
 
