@@ -304,7 +304,9 @@ static enum weir_rc set_range(
         job->to.seq += is_sequence(asked->to); /* itself too */
         job->to = job->to.seq < end.seq ? job->to : end;
     }
-    if (rc == WEIR_OK && job->to.seq < job->from.seq) {
+    /* Times before the log's first record are one position. */
+    bool turned = job->to.seq < job->from.seq || (to.ms != 0 && to.ms < from.ms);
+    if (rc == WEIR_OK && turned) {
         rc = weir_fail(err, WEIR_E_INVALID, "from is after to");
     }
     return rc;

@@ -174,6 +174,7 @@ test('what cannot be done is refused, with the reason', { skip }, async () => {
     [['rebuild', 'nope'], 1, /^weir: not_found: there is no pipeline 'nope'/],
     [['rebuild', 'view', '--cancel'], 1, /^weir: not_found: no rebuild or replay of pipeline 'view' is under way/],
     [['replay', 'seen'], 2, /^weir: something is missing: weir replay PIPELINE --from PLACE/],
+    [['replay', 'seen', '--from', '1h', '--to', '2h'], 1, /^weir: invalid: from is after to/],
     [['replay', 'seen', '--from', 'x'], 2, /^weir: --from is a time as in/],
     [['replay', 'seen', '--from', '1h', '--where', '{"a":1}'], 1, /^weir: invalid: where: /],
   ]) {
