@@ -97,6 +97,7 @@ struct weir_alarm_scope {
     struct weir_arena *arena; /* of the models; lives as long as the tree */
     const char *const *pipelines;
     size_t pipeline_count;
+    const char *later; /* how names of pipelines begin that are made at run time; NULL: none are */
     const char *const *queues;
     size_t queue_count;
     bool has_queues; /* whether there is such a thing at all */

@@ -133,10 +133,13 @@ static void unknown_metric(const struct reading *reading)
     }
 }
 
-/* A pipeline that a label names should be there. */
+/* A pipeline that a label names should be there, if it can be known. */
 static void check_pipeline(const struct reading *reading, const struct weir_conf *value)
 {
     const struct weir_alarm_scope *scope = reading->scope;
+    if (scope->later != NULL && weir_str_starts(value->text, weir_str_z(scope->later))) {
+        return;
+    }
     for (size_t i = 0; i < scope->pipeline_count; i++) {
         if (weir_str_eq(value->text, weir_str_z(scope->pipelines[i]))) {
             return;

@@ -1,5 +1,6 @@
 /* `alarms:`: a map of names to alarms. */
 #include "config/config_int.h"
+#include "mapping/mapping.h"
 
 /* The names of a map, as zero-terminated texts. */
 static const char *const *names_of(
@@ -38,6 +39,7 @@ void weir_config_read_alarms(const struct weir_config_reader *reader,
     };
     scope.has_queues = true;
     scope.queues = names_of(&config->arena, queues, &scope.queue_count);
+    scope.later = WEIR_MAPPING_PIPELINE;
     scope.pipelines = names_of(&config->arena, pipelines, &scope.pipeline_count);
     config->alarms = weir_arena_zero(&config->arena, alarms->count, sizeof(*config->alarms));
     for (size_t i = 0; i < alarms->count; i++) {

@@ -2,7 +2,7 @@
  * Event source mappings: pipelines that are made at run time, as Lambda's API makes them. A mapping
  * hands the records of a table's stream, or the messages of a queue, to a function; it is the
  * pipeline that weir.yaml would describe with one step `invoke`, and is made from that description,
- * so there is one way to make a pipeline. Its name is "mapping-" and the mapping's UUID.
+ * so there is one way to make a pipeline. Its name is WEIR_MAPPING_PIPELINE and the mapping's UUID.
  *
  * Mappings are stored; what is acknowledged is there after a crash. One change of a mapping at a
  * time:
@@ -33,6 +33,9 @@
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "table/table.h"
+
+/* How the names of mappings' pipelines begin. */
+#define WEIR_MAPPING_PIPELINE "mapping-"
 
 /* What a mapping is. Texts are borrowed. */
 struct weir_mapping {

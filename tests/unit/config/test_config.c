@@ -705,6 +705,8 @@ static void metrics_of_alarms(void **state)
                 "  a: { metric: weir_pipeline_errors_total, labels: { pipeline: order },\n"
                 "    statistic: rate, above: 1 }\n"
                 "  b: { metric: weir_pipeline_errors_total, labels: { pipelin: orders },\n"
+                "    statistic: rate, above: 1 }\n"
+                "  c: { metric: weir_pipeline_errors_total, labels: { pipeline: mapping-1-2 },\n"
                 "    statistic: rate, above: 1 }\n",
             "weir.yaml:4:64: error: there is no pipeline 'order'; did you mean 'orders'?\n"
             "weir.yaml:6:54: error: weir_pipeline_errors_total has no label 'pipelin', only "
