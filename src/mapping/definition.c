@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "mapping/mapping_int.h"
+#include "pattern/pattern.h"
 #include "value/json.h"
 #include "value/member.h"
 
@@ -89,7 +90,7 @@ void weir_definition_destroy(struct definition *definition)
 
 struct weir_str weir_mapping_pipeline(struct weir_arena *arena, struct weir_str uuid)
 {
-    return weir_arena_printf(arena, "mapping-%.*s", WEIR_STR_ARG(uuid));
+    return weir_arena_printf(arena, WEIR_MAPPING_PIPELINE "%.*s", WEIR_STR_ARG(uuid));
 }
 
 /* The name in arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/LABEL. */
@@ -173,8 +174,15 @@ static enum weir_rc write_filters(struct weir_str filters, struct weir_arena *ar
     weir_json_init(&json, filters, arena, WEIR_JSON_MAX_DEPTH);
     const char *comma = "";
     bool right = weir_json_next(&json) == WEIR_JSON_ARRAY;
+    WEIR_AUTO(weir_pattern_set)
+    struct weir_pattern_set *set = weir_pattern_set_create(); /* so that they are checked */
     weir_buf_z(out, ", filter: [");
     while (right && weir_json_next(&json) == WEIR_JSON_STRING) {
+        size_t index;
+        enum weir_rc rc = weir_pattern_set_add(set, json.text, WEIR_PATTERN_AWS, &index, err);
+        if (rc != WEIR_OK) {
+            return weir_fail_in(err, rc, "Invalid filter pattern definition. ");
+        }
         weir_buf_z(out, comma);
         right = weir_mapping_write_pattern(json.text, arena, out);
         comma = ", ";
@@ -276,7 +284,7 @@ static const char *const *function_names(
     return names;
 }
 
-/* What is wrong first; patterns are said in AWS's words as well. */
+/* What is wrong first. */
 static enum weir_rc say(const struct weir_diagnostics *diagnostics, struct weir_err *err)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {

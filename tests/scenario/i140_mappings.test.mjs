@@ -301,7 +301,9 @@ test('what Lambda refuses, and what weir does not do, is refused by name', { ski
     await refused({ EventSourceArn: undefined }, 'Unrecognized event source.');
     await refused({ StartingPosition: undefined }, /Value null at 'startingPosition'/);
     await refused({ StartingPosition: 'AT_TIMESTAMP' }, `Unsupported starting position for arn type: ${EventSourceArn}`);
-    await refused({ FilterCriteria: { Filters: [{ Pattern: '{"dynamodb": ' }] } }, /^Invalid filter pattern definition/);
+    await refused({ FilterCriteria: { Filters: [{ Pattern: '{"dynamodb": ' }] } }, /^Invalid filter pattern definition\. expected/);
+    await refused({ FilterCriteria: { Filters: [{ Pattern: '{"eventName": "INSERT"}' }] } },
+      /^Invalid filter pattern definition\. eventName: expected an object, or a list/);
     await refused({ MaximumRecordAgeInSeconds: 30 }, /^MaximumRecordAgeInSeconds must be -1/);
     await refused({ BatchSize: 10_001 }, /BatchSize|batchSize/);
     await refused({ Topics: ['t'] }, /^Topics/);
