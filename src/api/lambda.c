@@ -58,13 +58,17 @@ void weir_lambda_error(struct weir_api *api, struct weir_http_request *http, int
     weir_buf_fini(&body);
 }
 
-static void respond_not_found(
-        struct weir_api *api, struct weir_http_request *http, struct weir_str name)
+/* qualifier: the version that was asked for; empty: none was. */
+static void respond_not_found(struct weir_api *api, struct weir_http_request *http,
+        struct weir_str name, struct weir_str qualifier)
 {
     struct weir_buf message;
     weir_buf_init(&message, WEIR_LAMBDA_ANSWER_MAX);
     weir_buf_z(&message, "Function not found: ");
     weir_functions_write_arn(api->options.functions, name, &message);
+    if (qualifier.n > 0) {
+        weir_buf_printf(&message, ":%.*s", WEIR_STR_ARG(qualifier));
+    }
     weir_lambda_error(api, http, 404, "ResourceNotFoundException", weir_buf_view(&message));
     weir_buf_fini(&message);
 }
@@ -131,7 +135,7 @@ static struct weir_str last_part(struct weir_str *text)
     return last;
 }
 
-bool weir_lambda_name(struct weir_str text, struct weir_str *ret_name)
+struct weir_str weir_lambda_name(struct weir_str text, struct weir_str *ret_name)
 {
     struct weir_str before = text;
     struct weir_str last = last_part(&before);
@@ -140,10 +144,15 @@ bool weir_lambda_name(struct weir_str text, struct weir_str *ret_name)
     bool alone = before.p == NULL;
     if (alone || weir_str_eq(last_but_one, WEIR_STR("function"))) {
         *ret_name = last;
-        return true;
+        return WEIR_STR("");
     }
     *ret_name = last_but_one;
-    return weir_str_eq(last, WEIR_STR("$LATEST"));
+    return last;
+}
+
+bool weir_lambda_is_latest(struct weir_str qualifier)
+{
+    return qualifier.n == 0 || weir_str_eq(qualifier, WEIR_STR("$LATEST"));
 }
 
 struct weir_str weir_lambda_parameter(
@@ -287,7 +296,7 @@ static void invoked(struct weir_invocation *invocation)
     if (ran) {
         respond_result(waiting);
     } else if (invocation->err.code == WEIR_E_NOT_FOUND) {
-        respond_not_found(waiting->api, waiting->http, waiting->name);
+        respond_not_found(waiting->api, waiting->http, waiting->name, WEIR_STR(""));
     } else if (invocation->err.code == WEIR_E_BUSY) {
         weir_lambda_error(waiting->api, waiting->http, 429, "TooManyRequestsException", message);
     } else if (invocation->outcome == WEIR_FUNCTION_ERROR) {
@@ -459,8 +468,15 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
         const struct weir_function_model *model)
 {
     struct weir_str type = weir_http_find(http, WEIR_STR("x-amz-invocation-type"));
+    struct weir_str log = weir_http_find(http, WEIR_STR("x-amz-log-type"));
     bool event = weir_str_eq(type, WEIR_STR("Event"));
     struct weir_str context = { 0 };
+    if (log.n > 0 && !weir_str_eq(log, WEIR_STR("None")) && !weir_str_eq(log, WEIR_STR("Tail"))) {
+        weir_lambda_error(api, http, 400, "InvalidParameterValueException",
+                weir_arena_printf(&http->arena, "X-Amz-Log-Type must be None or Tail, not %.*s",
+                        WEIR_STR_ARG(log)));
+        return;
+    }
     if (!check_payload(api, http, event) || !read_context(api, http, &context)) {
         return;
     }
@@ -491,11 +507,13 @@ static void handle_function(
         struct weir_api *api, struct weir_http_request *http, const struct place *place)
 {
     struct weir_str name = { 0 };
-    bool latest = weir_lambda_name(place->name, &name);
-    struct weir_str qualifier = weir_lambda_parameter(http, WEIR_STR("Qualifier"), &http->arena);
-    latest = latest && (qualifier.p == NULL || weir_str_eq(qualifier, WEIR_STR("$LATEST")));
+    struct weir_str qualifier = weir_lambda_name(place->name, &name);
+    if (weir_lambda_is_latest(qualifier)) {
+        qualifier = weir_lambda_parameter(http, WEIR_STR("Qualifier"), &http->arena);
+    }
     const struct weir_function_model *model =
-            latest ? weir_functions_find(api->options.functions, name) : NULL;
+            weir_lambda_is_latest(qualifier) ? weir_functions_find(api->options.functions, name)
+                                             : NULL;
     bool configuration = weir_str_eq(place->rest, WEIR_STR("configuration"));
     bool invocation =
             http->method == WEIR_HTTP_POST && weir_str_eq(place->rest, WEIR_STR("invocations"));
@@ -505,7 +523,7 @@ static void handle_function(
                 WEIR_STR("weir offers Invoke, GetFunction, GetFunctionConfiguration and "
                          "ListFunctions; functions are made and changed in weir.yaml"));
     } else if (model == NULL) {
-        respond_not_found(api, http, name);
+        respond_not_found(api, http, name, qualifier);
     } else if (invocation) {
         invoke(api, http, model);
     } else {

@@ -23,9 +23,12 @@ struct weir_str weir_lambda_parameter(
 
 /*
  * The function's own name in NAME, NAME:QUALIFIER, ACCOUNT:function:NAME or an ARN, with a
- * qualifier or without. False: the qualifier is another version, which there is not.
+ * qualifier or without. Returns the qualifier, empty when there is none.
  */
-bool weir_lambda_name(struct weir_str text, struct weir_str *ret_name);
+struct weir_str weir_lambda_name(struct weir_str text, struct weir_str *ret_name);
+
+/* Whether a qualifier, or none, means the one version that there is. */
+bool weir_lambda_is_latest(struct weir_str qualifier);
 
 /* lambda_mapping.c: whether a path is about event source mappings; serve such a request. */
 bool weir_lambda_is_mapping(struct weir_str path);

@@ -467,7 +467,7 @@ static enum weir_rc read_response_types(
 static enum weir_rc read_function(
         struct weir_api *api, struct weir_str text, struct weir_str *ret_name, struct weir_err *err)
 {
-    if (!weir_lambda_name(text, ret_name) ||
+    if (!weir_lambda_is_latest(weir_lambda_name(text, ret_name)) ||
             weir_functions_find(api->options.functions, *ret_name) == NULL) {
         return weir_fail(err, WEIR_E_INVALID, "Function does not exist");
     }
@@ -732,7 +732,7 @@ static void list(struct weir_api *api, struct weir_http_request *http)
     struct weir_str function = { 0 };
     uint64_t next = 0;
     uint64_t most = PAGE_MAX;
-    bool known = named.n == 0 || weir_lambda_name(named, &function);
+    bool known = named.n == 0 || weir_lambda_is_latest(weir_lambda_name(named, &function));
     if ((marker.p != NULL && !weir_str_to_u64(marker, &next)) ||
             (limit.p != NULL && (!weir_str_to_u64(limit, &most) || most < 1))) {
         refuse(api, http, WEIR_E_INVALID,

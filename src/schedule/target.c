@@ -33,12 +33,17 @@ enum weir_schedule_target_kind weir_schedule_target(struct weir_str arn, struct 
                      (at >= forms[i].type.n && memcmp(arn.p + at - forms[i].type.n, forms[i].type.p,
                                                        forms[i].type.n) == 0);
         if (colons == forms[i].colons && service != NULL && typed && at < arn.n) {
-            /* A function's ARN may have a version or alias behind its name. */
-            const char *colon = memchr(arn.p + at, ':', arn.n - at);
-            *ret_name =
-                    weir_str(arn.p + at, colon != NULL ? (size_t)(colon - arn.p) - at : arn.n - at);
-            bool extra = colon != NULL && forms[i].kind == WEIR_SCHEDULE_TO_QUEUE;
-            return ret_name->n > 0 && !extra ? forms[i].kind : WEIR_SCHEDULE_TO_NOTHING;
+            struct weir_str latest = WEIR_STR(":$LATEST");
+            struct weir_str name = weir_str(arn.p + at, arn.n - at);
+            bool to_function = forms[i].kind == WEIR_SCHEDULE_TO_FUNCTION;
+            if (to_function && name.n > latest.n &&
+                    weir_str_eq(weir_str(name.p + name.n - latest.n, latest.n), latest)) {
+                name.n -=
+                        latest.n; /* the one version; with another one it is no function of ours */
+            }
+            *ret_name = name;
+            bool extra = memchr(name.p, ':', name.n) != NULL && !to_function;
+            return extra ? WEIR_SCHEDULE_TO_NOTHING : forms[i].kind;
         }
     }
     return WEIR_SCHEDULE_TO_NOTHING;

@@ -101,7 +101,10 @@ test('names: plain, with a qualifier, ARNs; other versions are not there', { ski
   for (const name of ['echo', 'echo:$LATEST', arn, `${arn}:$LATEST`, '000000000000:function:echo']) {
     assert.equal((await result(name, { name })).event.name, name);
   }
-  await fails(invoke('echo', {}, { Qualifier: '7' }), 'ResourceNotFoundException', undefined, 404);
+  for (const [name, rest] of [['echo', { Qualifier: '7' }], ['echo:7', {}], [`${arn}:7`, {}]]) {
+    await fails(invoke(name, {}, rest), 'ResourceNotFoundException', `Function not found: ${arn}:7`, 404);
+  }
+  await fails(invoke('echo', {}, { LogType: 'All' }), 'InvalidParameterValueException', /^X-Amz-Log-Type must be None or Tail, not All$/);
   await fails(invoke('nobody', {}), 'ResourceNotFoundException',
     'Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody', 404);
 });

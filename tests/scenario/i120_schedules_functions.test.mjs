@@ -94,12 +94,16 @@ test('what fails is tried again, and then is a dead letter', { skip }, async () 
 
 test('a function that is not there is a dead letter at once', { skip }, async () => {
   const queue = await createQueue(sqs, 'letters-2');
-  await create('nowhere', atIn(0), 'no-such-function', '{}',
-    { DeadLetterConfig: { Arn: queueArn('letters-2') } });
-  const [letter] = await receive(sqs, queue, { WaitTimeSeconds: 20 });
-  assert.equal(letter.MessageAttributes.ERROR_CODE.StringValue, 'ResourceNotFoundException');
-  assert.equal(letter.MessageAttributes.RETRY_ATTEMPTS.StringValue, '0');
-  assert.equal(letter.MessageAttributes.EXHAUSTED_RETRY_CONDITION, undefined);
+  for (const name of ['no-such-function', 'keep:7']) { // there is one version only
+    await create(name.replace(':', '-'), atIn(0), name, '{}', { DeadLetterConfig: { Arn: queueArn('letters-2') } });
+    const [letter] = await receive(sqs, queue, { WaitTimeSeconds: 20 });
+    assert.equal(letter.MessageAttributes.ERROR_CODE.StringValue, 'ResourceNotFoundException');
+    assert.equal(letter.MessageAttributes.ERROR_MESSAGE.StringValue, `there is no function ${name}`);
+    assert.equal(letter.MessageAttributes.RETRY_ATTEMPTS.StringValue, '0');
+    assert.equal(letter.MessageAttributes.EXHAUSTED_RETRY_CONDITION, undefined);
+  }
+  await create('latest', atIn(0), 'keep:$LATEST', '{"test":"latest"}');
+  await eventually(async () => (await eventsOf('latest')).length > 0);
 });
 
 test('a burst of changes is one run, also when weir is killed meanwhile', { skip }, async () => {
