@@ -82,8 +82,9 @@ static enum weir_cli_exit run(const struct weir_cli_call *call)
     flush(&report);
     weir_buf_fini(&report.out);
     if (good && report.passed + report.failed == 0) {
-        return weir_cli_fail(
-                "no test was run: none has '%s' in its name", call->only != NULL ? call->only : "");
+        return call->only == NULL
+                       ? weir_cli_fail("no test was run: there is none")
+                       : weir_cli_fail("no test was run: none has '%s' in its name", call->only);
     }
     return good && report.failed == 0 ? WEIR_CLI_DONE : WEIR_CLI_FAILED;
 }

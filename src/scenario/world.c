@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "pipeline/timers.h"
 #include "scenario/faulty_files.h"
 #include "scenario/route.h"
 #include "step/registry.h"
@@ -245,9 +246,24 @@ enum weir_rc weir_world_next(
     return weir_loop_advance(world->engine->loop, *ret_passed_ms, err);
 }
 
-/* Whether no pipeline has anything left to do. */
-static bool pipelines_are_idle(struct weir_world *world)
+/* An object that weir writes about itself, as an item. */
+static struct weir_item read_status(const struct weir_buf *json, struct weir_arena *arena)
 {
+    struct weir_json reader;
+    struct weir_item status = { 0 };
+    weir_json_init(&reader, weir_buf_view(json), arena, WEIR_JSON_MAX_DEPTH);
+    enum weir_rc rc = weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &status, NULL);
+    weir_assert(rc == WEIR_OK);
+    return status;
+}
+
+/*
+ * Whether no pipeline has anything left to do: nothing to read, and among the timers nothing that is
+ * put off and no window.
+ */
+static enum weir_rc look_idle(struct weir_world *world, bool *ret_idle, struct weir_err *err)
+{
+    struct weir_timers_wanted any = { .limit = 1 };
     struct weir_arena arena;
     struct weir_buf json;
     weir_arena_init(&arena);
@@ -255,32 +271,38 @@ static bool pipelines_are_idle(struct weir_world *world)
     weir_buf_z(&json, "{\"all\":");
     weir_pipelines_status(world->engine->pipelines, &json);
     weir_buf_byte(&json, '}');
-    struct weir_json reader;
-    struct weir_item status = { 0 };
-    weir_json_init(&reader, weir_buf_view(&json), &arena, WEIR_JSON_MAX_DEPTH);
-    enum weir_rc rc = weir_ddbjson_read_plain_item(&reader, weir_json_next(&reader), &status, NULL);
-    weir_assert(rc == WEIR_OK);
-    struct weir_value all = weir_item_get(status, WEIR_STR("all"));
+    struct weir_value all = weir_item_get(read_status(&json, &arena), WEIR_STR("all"));
     bool idle = true;
     for (size_t i = 0; i < weir_value_count(all); i++) {
         struct weir_item one = weir_value_map(weir_value_at(all, i));
         idle = idle && weir_value_bool(weir_item_get(one, WEIR_STR("at_end")));
     }
+    weir_buf_reset(&json);
+    enum weir_rc rc = weir_pipelines_timers(world->engine->pipelines, &any, &json, err);
+    if (rc == WEIR_OK) {
+        struct weir_item timers = read_status(&json, &arena);
+        *ret_idle = idle && weir_value_count(weir_item_get(timers, WEIR_STR("timers"))) == 0;
+    }
     weir_buf_fini(&json);
     weir_arena_fini(&arena);
-    return idle;
+    return rc;
 }
 
 enum weir_rc weir_world_settle(
         struct weir_world *world, uint64_t most_ms, bool *ret_idle, struct weir_err *err)
 {
+    *ret_idle = false;
     enum weir_rc rc = weir_world_advance(world, 0, err);
-    *ret_idle = rc == WEIR_OK && pipelines_are_idle(world);
+    if (rc == WEIR_OK) {
+        rc = look_idle(world, ret_idle, err);
+    }
     while (rc == WEIR_OK && !*ret_idle && most_ms > 0) {
         uint64_t passed_ms = 0;
         rc = weir_world_next(world, most_ms, &passed_ms, err);
         most_ms -= passed_ms;
-        *ret_idle = rc == WEIR_OK && pipelines_are_idle(world);
+        if (rc == WEIR_OK) {
+            rc = look_idle(world, ret_idle, err);
+        }
     }
     return rc;
 }

@@ -97,8 +97,9 @@ WEIR_MUST_CHECK enum weir_rc weir_world_next(
         struct weir_world *world, uint64_t most_ms, uint64_t *ret_passed_ms, struct weir_err *err);
 
 /*
- * Let time pass until the pipelines have done all that they have to do, but for most_ms at most.
- * ret_idle: whether they have. Errors: as weir_world_advance.
+ * Let time pass until the pipelines have done all that they have to do, also what cooldown and
+ * debounce have put off and the ends of windows, but for most_ms at most.
+ * ret_idle: whether they have. Errors: as weir_world_advance, WEIR_E_IO, WEIR_E_DAMAGED.
  */
 WEIR_MUST_CHECK enum weir_rc weir_world_settle(
         struct weir_world *world, uint64_t most_ms, bool *ret_idle, struct weir_err *err);

@@ -13,6 +13,8 @@ const CONFIG = `tables:
   copies: { key: { id: S } }
 queues:
   mail: {}
+functions:
+  sum: { url: "http://127.0.0.1:9/" }
 pipelines:
   copy:
     source: { table: orders, window: 5s, batch: 2, concurrency: 1 }
@@ -24,6 +26,17 @@ pipelines:
     source: { table: orders }
     steps:
       - project: { table: copies, items: [{ each: new.tags, as: tag, id: "\${tag}" }] }
+  burst:
+    source: { table: orders }
+    steps:
+      - debounce: { period: 15m }
+      - send: { queue: mail, body: "\${burst.count}" }
+  sums:
+    source: { table: orders, start: oldest }
+    steps:
+      - invoke: { function: sum, window: 15m, result: answer }
+      - each: { in: "event == 'WINDOW' ? [1] : []", as: n }
+      - send: { queue: mail, body: "\${string(now)}" }
   errands:
     source: { queue: mail }
     steps:
@@ -72,6 +85,18 @@ test('plain items: what is written and sent, and when', async () => {
     { at: '2026-01-01T10:00:05.000Z', queue: 'mail', send: { body: 'order a' } },
     { at: '2026-01-01T10:01:05.000Z', queue: 'mail', send: { body: 'order a' } },
   ]);
+});
+
+test('what is put off and the end of a window happen behind the last line', async () => {
+  for (const [pipeline, made, body] of [['burst', '2026-01-01T10:15:01.000Z', '2'], ['sums', '2026-01-01T10:15:00.000Z', '2026-01-01T10:15:00Z']]) {
+    const { code, out, err } = await run([pipeline], [
+      { new: { id: 'a', n: 1 }, at },
+      { new: { id: 'b', n: 2 }, at: '2026-01-01T10:00:01Z' },
+    ]);
+    assert.deepEqual([code, err], [0, '']);
+    assert.equal(out.at(-1).send.body, body);
+    assert.ok(Math.abs(Date.parse(out.at(-1).at) - Date.parse(made)) < 10, out.at(-1).at);
+  }
 });
 
 test('records as Lambda and GetRecords have them, alone and in events', async () => {
