@@ -20,8 +20,8 @@ struct weir_str {
 #define WEIR_STR_ARG(s) weir_str_printed((s).p, (s).n), ((s).p != NULL ? (s).p : "")
 
 /*
- * The length for printf. AddressSanitizer does not look at what "%.*s" reads, so in builds of gcc each
- * byte is read here: text that is freed is found where it is printed.
+ * The length for printf. AddressSanitizer does not look at what "%.*s" reads, so in gcc's builds
+ * with it each byte is read here: text that is freed is found where it is printed.
  */
 static inline int weir_str_printed(const char *p, size_t n)
 {

@@ -258,8 +258,8 @@ static struct weir_item read_status(const struct weir_buf *json, struct weir_are
 }
 
 /*
- * Whether no pipeline has anything left to do: nothing to read, and among the timers nothing that is
- * put off and no window.
+ * Whether no pipeline has anything left to do: nothing to read, and no timer, be it of what is put
+ * off or of a window.
  */
 static enum weir_rc look_idle(struct weir_world *world, bool *ret_idle, struct weir_err *err)
 {
