@@ -319,6 +319,9 @@ static void end_group(struct weir_commit *commit)
         weir_counter_add(commit->commits, 1);
         weir_histogram_add(commit->group_sizes, commit->group_count);
     }
+    if (rc == WEIR_OK && changes) {
+        weir_store_tell(commit->store, &commit->pending);
+    }
     weir_pending_cut(&commit->pending, 0);
     if (rc == WEIR_OK && changes) {
         weir_store_wake(
@@ -361,6 +364,7 @@ static enum weir_rc apply_leftover(struct weir_commit *commit, struct weir_err *
     }
     enum weir_rc rc = apply(commit, commit->unapplied_end, err);
     if (rc == WEIR_OK) {
+        weir_store_tell(commit->store, NULL);
         weir_store_wake(commit->store, NULL, 0);
         return WEIR_OK;
     }

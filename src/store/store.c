@@ -291,6 +291,30 @@ static bool listed(uint32_t space, const uint32_t *spaces, size_t count)
     return count == 0;
 }
 
+static void tell_put(struct weir_watch *watch, const struct weir_pending *pending)
+{
+    for (size_t i = 0; i < pending->count; i++) {
+        const struct weir_pending_entry *entry = &pending->entries[i];
+        const struct weir_change *change = &entry->txn->changes[entry->index];
+        if (change->space == watch->space && change->kind == WEIR_CHANGE_PUT) {
+            watch->put(watch, change->key);
+        }
+    }
+}
+
+void weir_store_tell(struct weir_store *store, const struct weir_pending *pending)
+{
+    weir_mutex_lock(&store->follow_mutex);
+    for (struct weir_watch *watch = store->watches; watch != NULL; watch = watch->next) {
+        if (watch->put != NULL && pending != NULL) {
+            tell_put(watch, pending);
+        } else if (watch->put != NULL) {
+            watch->put(watch, WEIR_STR(""));
+        }
+    }
+    weir_mutex_unlock(&store->follow_mutex);
+}
+
 void weir_store_wake(struct weir_store *store, const uint32_t *spaces, size_t count)
 {
     weir_mutex_lock(&store->follow_mutex);

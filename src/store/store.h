@@ -293,6 +293,11 @@ struct weir_time weir_view_time(const struct weir_view *view);
  */
 struct weir_watch {
     uint32_t space;
+    /*
+     * Optional. Called before wake, as wake is, with each key that was put; an empty key says that
+     * any may have been. The key is borrowed for the call.
+     */
+    void (*put)(struct weir_watch *watch, struct weir_str key);
     /* Called on the commit thread after publication; must not block. */
     void (*wake)(struct weir_watch *watch);
     struct weir_watch *next; /* private */

@@ -134,6 +134,8 @@ bool weir_commit_is_read_only(struct weir_commit *commit, struct weir_err *ret_w
 
 /* store.c: wake whoever watches one of the keyspaces; count 0 means all. */
 void weir_store_wake(struct weir_store *store, const uint32_t *spaces, size_t count);
+/* Tell those who want to know what was put. NULL: it is not known. */
+void weir_store_tell(struct weir_store *store, const struct weir_pending *pending);
 
 /* store.c: let go of segments that nothing needs. Commit thread. */
 void weir_store_trim(struct weir_store *store, struct weir_time now);

@@ -1,13 +1,13 @@
 /*
  * Durable timers: something to be done at a time, which survives a restart.
  *
- * A timer is an entry of WEIR_SPACE_TIMER whose key begins with its due time, so the
- * earliest one stands first. It is set and cancelled by changes of a transaction,
- * together with whatever it belongs to. When it is due the service hands it to the
- * handler of its kind, which commits a transaction that deletes the timer and does
- * what it was for; until that commit it is handed out again (at the next start at
- * the latest), so handlers act at least once, and exactly once in effect when all they
- * do is in that transaction.
+ * A timer is an entry of WEIR_SPACE_TIMER. Those of a kind stand in the order of their due times;
+ * kinds of which there may be a great many (times to live, expiring state) stand apart, are handed
+ * out in small groups behind the others, and keep nobody waiting. A timer is set and cancelled by
+ * changes of a transaction, together with whatever it belongs to. When it is due the service hands
+ * it to the handler of its kind, which commits a transaction that deletes the timer and does what
+ * it was for; until that commit it is handed out again (at the next start at the latest), so
+ * handlers act at least once, and exactly once in effect when all they do is in that transaction.
  *
  * The service knows no event loop: whoever runs it is told through wake_at when to
  * call weir_timers_run. One thread.
