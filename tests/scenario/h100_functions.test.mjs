@@ -224,6 +224,7 @@ test('the environment has what Lambda sets and SDKs need, and nothing of weir\'s
     [env.AWS_LAMBDA_FUNCTION_NAME, env.AWS_LAMBDA_FUNCTION_VERSION, env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
       env._HANDLER, env.LAMBDA_TASK_ROOT, env.AWS_REGION, env.AWS_DEFAULT_REGION],
     ['environment', '$LATEST', '512', 'index.environment', HANDLERS, 'us-east-1', 'us-east-1']);
+  assert.match(env.AWS_EXECUTION_ENV, /^AWS_Lambda_nodejs\d+\.x$/);
   assert.equal(env.AWS_ENDPOINT_URL, `http://127.0.0.1:${port}`);
   assert.equal(env.AWS_ENDPOINT_URL_DYNAMODB, env.AWS_ENDPOINT_URL);
   assert.ok(env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY);

@@ -49,7 +49,8 @@ test('a handler in Python gets the event and a context', { skip }, async () => {
   const { result: first, requestId, log } = await invoke('echo', { n: 1, text: 'grüß dich' }, { ClientContext });
   assert.deepEqual(first.event, { n: 1, text: 'grüß dich' });
   assert.equal(first.greeting, 'from a package');
-  const { left, ...context } = first.context;
+  const { left, runs_in: runsIn, ...context } = first.context;
+  assert.match(runsIn, /^AWS_Lambda_python3\.\d+$/);
   assert.deepEqual(context, {
     request_id: requestId,
     function_name: 'echo',

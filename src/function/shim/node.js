@@ -12,6 +12,7 @@ const { pathToFileURL } = require('url');
 const [HOST, PORT] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const ROOT = process.env.LAMBDA_TASK_ROOT;
 const HANDLER = process.env._HANDLER;
+process.env.AWS_EXECUTION_ENV ??= `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`;
 const API = '/2018-06-01/runtime';
 const NEXT = `GET ${API}/invocation/next HTTP/1.1\r\nHost: ${HOST}:${PORT}\r\n\r\n`;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');

@@ -213,6 +213,7 @@ def main():
     root = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[0] = root  # was the working folder, as ''
     sys.argv = [os.environ["_HANDLER"]]
+    os.environ.setdefault("AWS_EXECUTION_ENV", "AWS_Lambda_python%d.%d" % sys.version_info[:2])
     sys.meta_path.insert(0, EndpointHook())
     sys.stdout.reconfigure(line_buffering=True)
     logging.basicConfig(stream=sys.stdout, format="[%(levelname)s] %(message)s")

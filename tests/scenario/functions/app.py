@@ -28,6 +28,7 @@ def echo(event, context):
             "custom": context.client_context and context.client_context.custom,
             "title": context.client_context and context.client_context.client.app_title,
             "installation": context.client_context and context.client_context.client.installation_id,
+            "runs_in": os.environ["AWS_EXECUTION_ENV"],
             "cognito": context.identity.cognito_identity_id,
         },
     }
