@@ -36,8 +36,7 @@ static void add_lane(struct lag *lag, const struct weir_lane *lane)
 {
     add_list(lag, &lane->taken);
     add_list(lag, &lane->waiting);
-    bool stuck = lane->phase == LANE_BLOCKED || lane->phase == LANE_PAUSED;
-    if (stuck && (lag->stuck == NULL || lane->phase == LANE_BLOCKED)) {
+    if (lane->why.code != WEIR_OK && (lag->stuck == NULL || lane->stuck_as == LANE_BLOCKED)) {
         lag->stuck = lane;
     }
 }

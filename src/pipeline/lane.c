@@ -234,6 +234,7 @@ void weir_lane_wait(
         lane->stuck_since = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
     }
     lane->phase = phase;
+    lane->stuck_as = phase;
     lane->next_attempt = weir_clock_wall(weir_loop_clock(lane->pipeline->all->loop));
     lane->next_attempt.ms += (int64_t)ms;
     lane->why = *why;

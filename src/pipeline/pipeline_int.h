@@ -264,7 +264,8 @@ struct weir_lane {
     struct weir_pos given;     /* the last record of the stream that was given to it */
     uint64_t began_ns;
     uint64_t waiting_since_ns;     /* monotonic time at which the first waiting record came */
-    struct weir_err why;           /* BLOCKED, PAUSED */
+    struct weir_err why;           /* it is stuck: from the first wait until a commit */
+    enum lane_phase stuck_as;      /* BLOCKED or PAUSED, also while it is tried again */
     struct weir_time stuck_since;  /* BLOCKED, PAUSED: since this batch first was */
     struct weir_time next_attempt; /* BLOCKED, PAUSED */
     unsigned blocks;               /* in a row */
@@ -526,7 +527,7 @@ struct lag {
     uint64_t waiting;              /* records in lanes, whatever their origin */
     struct weir_log_count behind;  /* records of the streams that are not done */
     int64_t oldest_ms;             /* INT64_MAX: nothing waits */
-    const struct weir_lane *stuck; /* one that is blocked, or else paused */
+    const struct weir_lane *stuck; /* one that is blocked, or else retries */
 };
 /* Measure one lane (behind: only what it has been given), a source, or a pipeline. */
 void weir_lane_lag(const struct weir_lane *lane, struct lag *ret_lag);

@@ -38,7 +38,7 @@ static const char *state_of(
     }
     if (lag->stuck != NULL) {
         *ret_reason = lag->stuck->why.msg;
-        return lag->stuck->phase == LANE_BLOCKED ? "blocked" : "retrying";
+        return lag->stuck->stuck_as == LANE_BLOCKED ? "blocked" : "retrying";
     }
     if (missing != NULL) {
         *ret_reason = missing->why.msg;
@@ -77,7 +77,7 @@ static void write_stuck(const struct weir_lane *lane, struct weir_buf *buf)
 
 static bool is_stuck(const struct weir_lane *lane)
 {
-    return (lane->phase == LANE_BLOCKED || lane->phase == LANE_PAUSED) && lane->taken.count > 0;
+    return lane->why.code != WEIR_OK && lane->taken.count > 0;
 }
 
 static const char *phase_name(enum lane_phase phase)

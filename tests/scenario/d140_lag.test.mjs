@@ -115,7 +115,7 @@ let lost;
 
 test('what is lost is told exactly', { skip }, async () => {
   await createTable(weir.db, { name: 'missing', key: { id: 'S' } });
-  await eventually(async () => (await pipeline('blocked')).at_end, { what: 'the rest being processed' });
+  await eventually(async () => (await pipeline('blocked')).at_end, { what: 'the rest being processed', timeout: 60000 });
   const { Items: letters } = await weir.docs.send(new ScanCommand({ TableName: 'letters' }));
   const { Items: copies } = await weir.docs.send(new ScanCommand({ TableName: 'missing' }));
   assert.ok(letters.length > 0);

@@ -430,6 +430,25 @@ static void an_answer_is_kept_while_the_batch_runs_again(void **state)
     assert_string_equal(get_id(b, "out", "4"), "{'id':{'S':'4'},'twice':{'N':'8'}}");
 }
 
+/* Somebody who looks just then sees the same as between attempts. */
+static void what_is_being_tried_again_is_stuck(void **state)
+{
+    struct bench *b = *state;
+    put_up_to(b, 1);
+    target.failures = 1;
+    add_pipeline(b, "p", PROBE("{ retries: 5, backoff: [10s] }"));
+    run_until(b, is_paused);
+    target.slow = true;
+    pass(b, 10 * 1000);
+    run_until(b, is_pending);
+    assert_true(is_paused(b));
+    assert_true(status_has(b, "\"reason\":\"the target failed\""));
+    assert_true(status_has(b, "\"attempt\":2,"));
+    resume(b);
+    run_until(b, all_is_done);
+    assert_true(status_has(b, "\"state\":\"running\""));
+}
+
 static void what_is_awaited_at_the_end_is_asked_again(void **state)
 {
     struct bench *b = *state;
@@ -581,6 +600,7 @@ int main(void)
         PROBING(a_slow_answer_is_waited_for),
         PROBING(a_time_out_uses_a_retry),
         PROBING(an_answer_is_kept_while_the_batch_runs_again),
+        PROBING(what_is_being_tried_again_is_stuck),
         PROBING(what_is_awaited_at_the_end_is_asked_again),
         PROBING(the_next_table_of_a_name_waits_for_retries_and_not_for_ever),
         PROBING(attempts_survive_a_restart),
