@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "mapping/mapping_int.h"
 
+enum { TAKE_BACK_AGAIN_MS = 1000 };
+
 /* A mapping that is there. */
 struct held {
     struct held *next;
@@ -16,10 +18,13 @@ struct held {
     bool erasing;        /* DELETING: the transaction that deletes the entry is under way */
     struct weir_err why; /* it could not be started */
     struct weir_txn *txn;
+    struct weir_err unsure; /* not OK: why it was not known what came of it; it is taken back */
+    struct weir_loop_timer again;
     struct weir_mapping_change *change;
     struct weir_post post;
 };
 
+static void again_due(struct weir_loop_timer *timer);
 static void outcome_posted(struct weir_post *post);
 static void erase(struct held *held);
 
@@ -32,6 +37,7 @@ static struct held *hold(struct weir_mappings *mappings, const struct weir_mappi
     held->mappings = mappings;
     held->now = weir_definition_copy(mapping);
     held->post.run = outcome_posted;
+    weir_loop_timer_init(&held->again, mappings->options.loop, again_due);
     while (*at != NULL) {
         at = &(*at)->next;
     }
@@ -44,6 +50,7 @@ static void destroy(struct held *held)
     weir_definition_destroy(held->now);
     weir_definition_destroy(held->later);
     weir_txn_destroy(held->txn);
+    weir_loop_timer_fini(&held->again);
     weir_free(held);
 }
 
@@ -220,13 +227,58 @@ static void erased(struct held *held, enum weir_rc rc, const struct weir_err *er
     }
 }
 
+/*
+ * Nobody can say whether a change will be true after all. So the entry is written as it was, until
+ * that is through: then it is certain that nothing has changed.
+ */
+static void take_back(struct held *held)
+{
+    struct weir_txn *txn = weir_txn_create();
+    const struct weir_mapping *mapping = &held->now->mapping;
+    struct weir_str key = weir_arena_str(&txn->arena, mapping->uuid);
+    txn->urgent = true;
+    if (held->state == WEIR_MAPPING_CREATING) {
+        weir_txn_delete(txn, WEIR_SPACE_MAPPING, key);
+    } else {
+        weir_txn_put(
+                txn, WEIR_SPACE_MAPPING, key, weir_mapping_encode(&txn->arena, mapping, false));
+    }
+    submit(held, txn);
+}
+
+static void again_due(struct weir_loop_timer *timer)
+{
+    take_back(WEIR_CONTAINER(timer, struct held, again));
+}
+
+/* Whether it is certain what came of the change; else this is called again. */
+static bool is_certain(struct held *held, enum weir_rc *rc, struct weir_err *err)
+{
+    if (held->unsure.code == WEIR_OK && *rc != WEIR_E_UNKNOWN_OUTCOME) {
+        return true;
+    }
+    if (held->unsure.code == WEIR_OK) {
+        held->unsure = *err;
+        take_back(held);
+        return false;
+    }
+    if (*rc != WEIR_OK) {
+        weir_loop_timer_start(&held->again, TAKE_BACK_AGAIN_MS);
+        return false;
+    }
+    *err = held->unsure;
+    *rc = WEIR_E_UNKNOWN_OUTCOME; /* as every write that the disk has failed */
+    held->unsure.code = WEIR_OK;
+    return true;
+}
+
 static void outcome_posted(struct weir_post *post)
 {
     struct held *held = WEIR_CONTAINER(post, struct held, post);
     struct weir_err err = held->txn->err;
     enum weir_rc rc = held->txn->rc;
     weir_txn_destroy(WEIR_TAKE(held->txn));
-    if (held->mappings->finished) {
+    if (held->mappings->finished || (!held->erasing && !is_certain(held, &rc, &err))) {
         return;
     }
     if (held->erasing) {
@@ -432,6 +484,7 @@ void weir_mappings_finish(struct weir_mappings *mappings)
     }
     mappings->finished = true;
     for (struct held *held = mappings->first; held != NULL; held = held->next) {
+        weir_loop_timer_fini(&held->again);
         tell(held, WEIR_E_CLOSED, &closed);
     }
 }

@@ -81,7 +81,10 @@ struct weir_mapping_view {
     struct weir_err why; /* STUCK */
 };
 
-/* A change under way. It must stay where it is until done has run. */
+/*
+ * A change under way. It must stay where it is until done has run, which is when it is certain what
+ * came of it: on a disk that fails, that may take until it is well again.
+ */
 struct weir_mapping_change {
     /* The caller's. Required; once, never inside the call that began it. view: with rc OK. */
     void (*done)(struct weir_mapping_change *change, const struct weir_mapping_view *view);

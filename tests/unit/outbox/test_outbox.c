@@ -398,6 +398,32 @@ static void a_disk_that_fails_repeats_nothing(void **state)
     assert_true(metric(f, "weir_outbox_delivered_total", NULL) == 1);
 }
 
+static void delete_intents(struct fixture *f)
+{
+    struct weir_err err;
+    WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
+    must(weir_txn_delete_all(txn, f->store, WEIR_SPACE_INTENT, WEIR_STR(""), &err), &err);
+    must(weir_store_commit(f->store, txn, &err), &err);
+}
+
+/* As when the transaction that removed it seemed to have failed: it counts, whatever came of it. */
+static void an_intent_that_is_gone_is_settled(void **state)
+{
+    struct fixture *f = *state;
+    add_to(f, "http://a", "k", "hold");
+    run(f);
+    assert_int_equal(f->held_count, 1);
+    delete_intents(f);
+    add_to(f, "http://a", "k", "next");
+    run(f);
+    assert_int_equal(f->begun_count, 1);
+    weir_delivery_done(f->held[--f->held_count], WEIR_FAILURE_NONE, NULL, 0);
+    run(f);
+    assert_int_equal(f->begun_count, 2); /* what waited behind it goes on */
+    assert_true(metric(f, "weir_outbox_delivered_total", NULL) == 2);
+    assert_string_equal(status(f), "[]");
+}
+
 /* Each key's numbers must come in order; keys are the letters before the numbers. */
 static void assert_each_key_in_order(struct fixture *f, size_t keys, size_t each)
 {
@@ -572,6 +598,7 @@ int main(void)
         TEST(ids_that_are_given_stay),
         TEST(a_dead_letter_without_a_place_waits),
         TEST(a_disk_that_fails_repeats_nothing),
+        TEST(an_intent_that_is_gone_is_settled),
         TEST(ten_thousand_of_many_keys),
         TEST(ten_thousand_of_one_key),
         TEST(a_restart_amid_ten_thousand),

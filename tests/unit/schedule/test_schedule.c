@@ -285,6 +285,61 @@ static void test_an_event_without_input(void **state)
     world_destroy(world);
 }
 
+/* Change the zone of a stored definition, as if the zone had gone from the machine or come back. */
+static void set_zone(struct world *world, const char *name, const char *zone)
+{
+    struct weir_txn *txn = weir_txn_create();
+    struct weir_str key = weir_arena_printf(
+            &txn->arena, "s%.*s%c%s", WEIR_STR_ARG(WEIR_SCHEDULE_DEFAULT_GROUP), '\0', name);
+    struct weir_entry entry;
+    struct weir_err err;
+    must(weir_txn_get(txn, world->engine->store, WEIR_SPACE_SCHEDULE, key, &entry, &err), &err);
+    struct weir_item stored = { entry.value.p, entry.value.n };
+    struct weir_item_builder *builder = weir_item_begin(&txn->arena);
+    for (size_t i = 0; i < weir_item_count(stored); i++) {
+        struct weir_str member;
+        struct weir_value value = weir_item_at(stored, i, &member);
+        weir_item_name(builder, member);
+        if (weir_str_eq(member, WEIR_STR("zone"))) {
+            weir_item_s(builder, weir_str_z(zone));
+        } else {
+            weir_item_value(builder, value);
+        }
+    }
+    must(weir_item_finish(builder, &stored, &err), &err);
+    weir_txn_put(txn, WEIR_SPACE_SCHEDULE, key, weir_str(stored.p, stored.n));
+    assert_int_equal(submit(world, txn), WEIR_OK);
+}
+
+/* It is tried once an hour, and fires as ever once it can be computed. */
+static void test_a_firing_that_cannot_be_computed_is_postponed(void **state)
+{
+    (void)state;
+    struct world *world = world_create();
+    struct weir_schedule schedule = schedule_of("daily", "cron(30 2 * * ? *)");
+    struct weir_schedule_state now = { 0 };
+    schedule.zone = WEIR_STR("Europe/Berlin");
+    schedule.target.input = WEIR_STR("<aws.scheduler.scheduled-time>");
+    create(world, &schedule);
+    set_zone(world, "daily", "Mars/Olympus_Mons");
+    advance(world, 90 * MINUTE); /* 02:30 in Berlin */
+    expect_nothing(world, "work");
+    for (int hour = 1; hour <= 3; hour++) {
+        assert_int_equal(get(world, "daily", &now), WEIR_OK);
+        assert_int_equal(now.next.ms, begin.ms + 90 * MINUTE);
+        assert_int_equal(now.due.ms, begin.ms + 90 * MINUTE + hour * HOUR);
+        advance(world, HOUR);
+    }
+    expect_nothing(world, "work");
+    set_zone(world, "daily", "Europe/Berlin");
+    advance(world, HOUR);
+    expect_body(world, "work", "2026-01-01T01:30:00Z");
+    advance(world, DAY);
+    expect_body(world, "work", "2026-01-02T01:30:00Z");
+    expect_nothing(world, "work");
+    world_destroy(world);
+}
+
 /* A metric since the engine's last start. */
 static double metric(const struct world *world, const char *name)
 {
@@ -807,6 +862,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once_at_its_millisecond),
         cmocka_unit_test(test_an_event_without_input),
+        cmocka_unit_test(test_a_firing_that_cannot_be_computed_is_postponed),
         cmocka_unit_test(test_a_year_of_firings),
         cmocka_unit_test(test_a_rate_begins_at_once_and_ends),
         cmocka_unit_test(test_a_start_is_waited_for),
