@@ -173,7 +173,8 @@ static void write_footer(struct weir_log *log)
 static void await_prepared(struct weir_log *log)
 {
     while (!log->next.ready && !atomic_load(&log->full)) {
-        weir_condition_signal(&log->wake); /* the thread may still be sparing the start */
+        log->wanted = true; /* the thread may still be sparing the start, or not have begun */
+        weir_condition_signal(&log->wake);
         weir_condition_wait(&log->done, &log->mutex);
     }
 }

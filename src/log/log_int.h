@@ -323,6 +323,7 @@ struct weir_log {
     _Atomic bool stop;
     /* shared */
     bool trimming;
+    bool wanted;         /* somebody waits for the first: the thread does not spare the start */
     bool work_failed;    /* the thread waits before it tries again */
     bool ballast_in_use; /* the segment being written was the ballast */
     bool refusing;       /* an ordinary transaction was refused since the disk is full */

@@ -298,7 +298,7 @@ void *weir_log_thread(void *arg)
 {
     struct weir_log *log = arg;
     weir_mutex_lock(&log->mutex);
-    if (!atomic_load(&log->stop)) {
+    if (!atomic_load(&log->stop) && !log->wanted) {
         weir_condition_wait_for(&log->wake, &log->mutex, WEIR_LOG_START_MS);
     }
     while (!atomic_load(&log->stop)) {
