@@ -8,9 +8,10 @@ PREFIX := /usr/local
 # For the clang and sanitizer builds: like the release, but quick to compile and good to debug.
 CHECKED := -Doptimization=1 -Ddebug=true -Db_ndebug=false
 
-# How long test-full lets each fuzzer run, and how many crashes it provokes.
+# How long test-full lets each fuzzer run, how many crashes it provokes, and how large its dashboard is.
 FUZZ_SECONDS := 60
 CRASH_RUNS := 500
+DASHBOARD_ITEMS := 10000
 
 .PHONY: help setup build demo test test-full bench lint fmt check-fmt checks install clean
 
@@ -71,8 +72,9 @@ test: $(SETUP) $(BUILD)/asan/build.ninja
 
 test-full: test $(BUILD)/clang/build.ninja $(BUILD)/tsan/build.ninja $(BUILD)/fuzz/build.ninja
 	$(PYTHON) tools/run_tests.py $(BUILD)/clang --unit
-	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1" \
-		$(PYTHON) tools/run_tests.py $(BUILD)/tsan --unit --scenario
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1 handle_abort=1" \
+		WEIR_DASHBOARD_ITEMS=$(DASHBOARD_ITEMS) \
+		$(PYTHON) tools/run_tests.py $(BUILD)/tsan --unit --scenario --timeout 1800
 	WEIR_CRASH_RUNS=$(CRASH_RUNS) \
 		$(PYTHON) tools/run_tests.py $(BUILD)/asan --scenario --only f --timeout 7200
 	$(PYTHON) tools/run_tidy.py $(BUILD)/clang

@@ -8,10 +8,11 @@ Usage: run_tests.py BUILD [--checks] [--unit] [--scenario] [--only PREFIX] [--ti
 --unit      build everything and run the test programs that meson knows (fuzz corpora included)
 --scenario  run tests/scenario/*.test.mjs against the program of that build
 --only      of the scenarios, those whose names start so
+--timeout   for each program
 
-Every program's output goes to build/logs/<name>.log and is shown when it fails. The last line
-says "N passed, N failed" and is also left in build/logs/summary. cmocka and Node report each
-test; a program of another kind counts as one.
+Every program's output goes to build/logs/<name>.log and is shown when it fails, with what ended it:
+a signal, too much time, too much memory. The last line says "N passed, N failed" and is also left in
+build/logs/summary. cmocka and Node report each test; a program of another kind counts as one.
 """
 
 import argparse
@@ -31,11 +32,35 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
 CHECKS = ["layers", "headers", "size", "format"]
 SHOWN_LINES = 80
+LOOK_SECONDS = 1  # between looks at a program's memory
+ABORT_SECONDS = 10  # for what a program has to say about where it is
+MEMORY_BYTES = 4 << 30  # of a program and its children: many times what any test needs
+# Begun before all others, in this order, so that no processor waits for the last one.
+LONGEST = ["f110_", "d100_", "j110_", "test_engine_calls", "test_engine_faults", "h200_", "i150_",
+           "f100_", "h220_", "test_log_power"]
 
 CMOCKA_OK = re.compile(r"^\[       OK \] (.+)$", re.MULTILINE)
 CMOCKA_FAILED = re.compile(r"^\[  FAILED  \] (\D.*)$", re.MULTILINE)
 NODE_PASS = re.compile(r"^# pass (\d+)$", re.MULTILINE)
 NODE_FAIL = re.compile(r"^# (?:fail|cancelled) (\d+)$", re.MULTILINE)
+
+
+def memory_of(session):
+    """The bytes in memory of all processes of a session."""
+    pages = 0
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(fields[3]) == session:
+            pages += int(fields[21])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def signal_text(number):
+    text = f"killed by {signal.Signals(number).name}"
+    return text + (", perhaps for want of memory" if number == signal.SIGKILL else "")
 
 
 class Job:
@@ -54,27 +79,49 @@ class Job:
 
     def run(self):
         env = dict(os.environ)
-        env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
+        env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1:"
+                       "handle_abort=1")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         env.update(self.env)
         start = time.monotonic()
-        # A session of its own, so that nothing a test started outlives a time-out.
+        # A session of its own, so that nothing a test started outlives its limits.
         with subprocess.Popen(self.command, cwd=self.cwd, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, start_new_session=True) as process:
-            try:
-                output, _ = process.communicate(timeout=self.timeout)
-                code = process.returncode
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                output, _ = process.communicate()
-                output += f"\ntimed out after {self.timeout} s\n".encode()
-                code = -1
+            output, why = self.watch(process, start + self.timeout)
+            code = process.returncode
+        if code < 0 and not why:
+            why = signal_text(-code)
         self.seconds = time.monotonic() - start
-        self.output = output.decode("utf-8", "replace")
-        self.count(code)
+        self.output = output.decode("utf-8", "replace") + (f"\n{self.name}: {why}\n" if why else "")
+        self.count(code if not why else -1)
         log = LOGS / (re.sub(r"[^\w.-]+", "_", self.name) + ".log")
         log.write_text(self.output, encoding="utf-8")
         return self
+
+    def watch(self, process, end):
+        """Wait for the program. Its output, and why it had to be ended, if so."""
+        while True:
+            try:
+                return process.communicate(timeout=LOOK_SECONDS)[0], ""
+            except subprocess.TimeoutExpired:
+                used = memory_of(process.pid)
+                if used > MEMORY_BYTES:
+                    why = f"ended, for it used {used >> 20} MiB of memory"
+                elif time.monotonic() > end:
+                    why = f"timed out after {self.timeout} s"
+                else:
+                    continue
+                return self.abort(process), why
+
+    @staticmethod
+    def abort(process):
+        """End a program, which may say first where it is. Its output."""
+        process.send_signal(signal.SIGABRT)
+        try:
+            return process.communicate(timeout=ABORT_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.communicate()[0]
 
     def count(self, code):
         node_pass, node_fail = NODE_PASS.findall(self.output), NODE_FAIL.findall(self.output)
@@ -105,13 +152,12 @@ def check_jobs(build):
     return jobs
 
 
-def unit_jobs(build):
+def unit_jobs(build, timeout):
     text = subprocess.run(["meson", "introspect", "--tests", build], check=True,
                           capture_output=True, text=True).stdout
     jobs = []
     for test in json.loads(text):
-        jobs.append(Job(test["name"], test["cmd"], test["env"], test["workdir"] or ROOT,
-                        max(test["timeout"], 600)))
+        jobs.append(Job(test["name"], test["cmd"], test["env"], test["workdir"] or ROOT, timeout))
     return jobs
 
 
@@ -135,11 +181,17 @@ def show(job):
         print("\n".join("    | " + line for line in lines), flush=True)
 
 
+def turn(job):
+    """When a job's turn is: the longest first, the others as they come."""
+    return next((at for at, name in enumerate(LONGEST) if job.name.startswith(name)), len(LONGEST))
+
+
 def run_all(jobs, workers):
     """Run jobs side by side; show them in the order given, so the first failure is the simplest."""
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for job in pool.map(Job.run, jobs):
-            show(job)
+        running = {job: pool.submit(job.run) for job in sorted(jobs, key=turn)}
+        for job in jobs:
+            show(running[job].result())
     return jobs
 
 
@@ -155,11 +207,10 @@ def run_stages(options):
         return done
     # A build that went well is no test; only a failed one counts.
     done = [job for job in done if not job.name.startswith("build ")]
-    if options.unit:
-        done += run_all(unit_jobs(options.build), workers)
+    tests = unit_jobs(options.build, options.timeout) if options.unit else []
     if options.scenario:
-        done += run_all(scenario_jobs(options.build, options.only, options.timeout), workers)
-    return done
+        tests += scenario_jobs(options.build, options.only, options.timeout)
+    return done + run_all(tests, workers + 1)  # one more, for most of them wait now and then
 
 
 def main():
@@ -169,7 +220,7 @@ def main():
     parser.add_argument("--unit", action="store_true")
     parser.add_argument("--scenario", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--timeout", type=int, default=600)
+    parser.add_argument("--timeout", type=int, default=480)
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     done = run_stages(options)

@@ -27,8 +27,14 @@ const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 60_000;
 const SANITIZER = /ERROR: (Address|Leak|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error: /;
 
-const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+const running = new Map(); // processes, and whose they are
+process.on('exit', () => [...running.keys()].forEach((child) => child.kill('SIGKILL')));
+
+// So run_tests.py ends what takes too long.
+process.on('SIGABRT', () => {
+  running.forEach(({ endpoint, output }) => console.error(`weir at ${endpoint} said last:\n${output.slice(-4000)}`));
+  process.exit(1);
+});
 
 export function program() {
   const candidates = [process.env.WEIR_BIN, 'build/asan/weir', 'build/asan/src/cli/weir',
@@ -74,7 +80,7 @@ export class Weir {
       '--data', this.data, ...this.args],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } });
     const child = this.child;
-    running.add(child);
+    running.set(child, this);
     this.exited = new Promise((resolve) => {
       child.on('error', (error) => resolve({ error }));
       child.on('close', (code, signal) => {
