@@ -28,7 +28,8 @@ const queueUrl = (weir, queue) => `${weir.endpoint}/000000000000/${queue}`;
 
 // Take all that a queue has to give now, each message once; whether it is empty then.
 async function drain(sqs, QueueUrl, take) {
-  for (;;) {
+  for (const end = performance.now() + LIMIT_MS; ;) {
+    assert.ok(performance.now() < end, `${QueueUrl} gives messages without an end`);
     const messages = await receive(sqs, QueueUrl, { VisibilityTimeout: 600, WaitTimeSeconds: 0 });
     if (!messages.length) {
       break;

@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../test.h"
+#include "../net/watched_loop.h"
 #include "child_runtime.h"
 #include "function/function.h"
 
-enum { LOG_BYTES = 256 * 1024, MODES_MAX = 8 };
+enum {
+    LOG_BYTES = 256 * 1024,
+    MODES_MAX = 8,
+    PATIENCE_MS = 10, /* of a function that waits for its instance to ask for more */
+};
 
 struct hosting {
     struct weir_loop *loop;
@@ -30,6 +34,7 @@ struct asked {
     struct weir_invocation invocation;
     struct hosting *hosting;
     bool done;
+    uint64_t ended_ms;
     enum weir_function_outcome outcome;
     char response[4096];
     char tail[WEIR_FUNCTION_LOG_TAIL + 1];
@@ -91,6 +96,12 @@ static void begin(struct hosting *hosting)
             WEIR_OK);
 }
 
+static void tell_log(void *arg)
+{
+    struct hosting *hosting = arg;
+    fprintf(stderr, "%s\n", hosting->log);
+}
+
 static void on_stopped(void *arg)
 {
     struct hosting *hosting = arg;
@@ -102,7 +113,7 @@ static void stop(struct hosting *hosting, uint64_t grace_ms)
 {
     weir_functions_stop(hosting->functions, grace_ms, on_stopped, hosting);
     while (!hosting->stopped) {
-        weir_loop_run(hosting->loop);
+        run_watched(hosting->loop, "the stop", tell_log, hosting);
     }
 }
 
@@ -119,6 +130,7 @@ static void on_done(struct weir_invocation *invocation)
     struct asked *asked = invocation->arg;
     assert_false(asked->done);
     asked->done = true;
+    asked->ended_ms = now_ms();
     asked->outcome = invocation->outcome;
     asked->code = invocation->err.code;
     snprintf(asked->error, sizeof(asked->error), "%s", invocation->err.msg);
@@ -147,7 +159,7 @@ static void ask(
 static void wait_for(struct asked *asked)
 {
     while (!asked->done) {
-        weir_loop_run(asked->hosting->loop);
+        run_watched(asked->hosting->loop, "an answer", tell_log, asked->hosting);
     }
 }
 
@@ -220,9 +232,9 @@ static void a_runtime_may_hang_up_and_come_back(void **state)
     struct asked asked = { 0 };
     add(&hosting, "hangs_up")->keep_warm = 1;
     begin(&hosting);
-    while (strstr(hosting.log, "function.output hangs_up again\n") == NULL) {
-        weir_loop_stop(hosting.loop);
-        weir_loop_run(hosting.loop);
+    AWAIT(strstr(hosting.log, "function.output hangs_up again\n") != NULL, hosting.log)
+    {
+        run_once(hosting.loop);
     }
     for (int i = 0; i < 3; i++) {
         ask(&hosting, &asked, "hangs_up", "{\"a\":1}");
@@ -353,7 +365,9 @@ static void done_may_invoke(void **state)
     ask(&hosting, &two[0], "echo", "{}");
     wait_for(&two[0]);
     assert_outcome(&two[1], WEIR_FUNCTION_OK, "[]", "");
-    assert_int_equal(living(&hosting, "\"cold_starts\":"), 1);
+    /* The first instance asks for more at once, unless the machine is busy. */
+    bool at_once = two[1].ended_ms - two[0].ended_ms < PATIENCE_MS / 2;
+    assert_in_range(living(&hosting, "\"cold_starts\":"), 1, at_once ? 1 : 2);
     stop(&hosting, 5000);
     end(&hosting);
 }
@@ -379,9 +393,9 @@ static void cancelling(void **state)
     assert_string_equal(all[4].error, "Task timed out after 0.30 seconds");
     assert_false(all[1].done || all[2].done || all[3].done);
     ask(&hosting, &all[0], "hangs", "{}");
-    while (living(&hosting, "\"running\":") == 0) {
-        weir_loop_stop(hosting.loop);
-        weir_loop_run(hosting.loop);
+    AWAIT(living(&hosting, "\"running\":") > 0, hosting.log)
+    {
+        run_once(hosting.loop);
     }
     weir_functions_cancel(hosting.functions, &all[0].invocation); /* runs: its answer is dropped */
     ask(&hosting, &all[4], "hangs", "{}");
@@ -406,7 +420,8 @@ static void failures_make_the_pause_longer(void **state)
     assert_int_equal(asked.outcome, WEIR_FUNCTION_BLOCKED);
     assert_non_null(strstr(asked.error, " ms: Runtime exited with error: exit status 7"));
     assert_non_null(strstr(asked.error, "function exit is started again in "));
-    while (asked.outcome == WEIR_FUNCTION_BLOCKED) {
+    AWAIT(asked.outcome != WEIR_FUNCTION_BLOCKED, asked.error)
+    {
         ask(&hosting, &asked, "exit", "{}");
         wait_for(&asked);
     }
@@ -432,9 +447,9 @@ static void a_stop_blocks_what_runs_and_kills_what_stays(void **state)
     assert_outcome(&echo, WEIR_FUNCTION_OK, "{}", "");
     ask(&hosting, &hangs, "hangs", "{}");
     ask(&hosting, &waits, "hangs", "{}");
-    while (living(&hosting, "\"running\":") == 0) {
-        weir_loop_stop(hosting.loop);
-        weir_loop_run(hosting.loop);
+    AWAIT(living(&hosting, "\"running\":") > 0, hosting.log)
+    {
+        run_once(hosting.loop);
     }
     stop(&hosting, 100); /* stubborn ignores SIGTERM */
     assert_outcome(&hangs, WEIR_FUNCTION_BLOCKED, "", "weir is stopping");

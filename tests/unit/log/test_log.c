@@ -2,8 +2,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "../test.h"
-#include "base/clock.h"
+#include "../await.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -601,7 +600,8 @@ static void *follow(void *arg)
     struct weir_log_reader *reader =
             weir_log_reader_create(follower->f->log, follower->filter, (struct weir_pos){ 0 });
     uint64_t last = 0;
-    while (follower->seen < follower->expected) {
+    uint64_t end_ms = now_ms() + AWAIT_MS;
+    while (follower->seen < follower->expected && now_ms() < end_ms) {
         struct weir_change change;
         struct weir_time time;
         bool have = false;
@@ -676,7 +676,8 @@ static enum weir_rc put(struct fixture *f, bool urgent)
 static void await_ballast(struct fixture *f)
 {
     uint64_t bytes = 0;
-    while (bytes < 64 * 1024) {
+    AWAIT(bytes >= 64 * 1024, "log/ballast is too small")
+    {
         struct weir_file *file = NULL;
         if (f->fs->ops->open(f->fs, "log/ballast", WEIR_OPEN_READ, &file, NULL) == WEIR_OK) {
             assert_int_equal(f->fs->ops->size(file, &bytes, NULL), WEIR_OK);
@@ -715,6 +716,7 @@ static void full_disk(bool no_thread, bool recycle)
         assert_true(weir_log_is_read_only(f->log, NULL));
         assert_int_equal(put(f, false), WEIR_E_READ_ONLY);
         urgent++;
+        assert_in_range(urgent, 1, 80);
     }
     assert_in_range(urgent, 50, 80); /* the eighth that was kept back, and the ballast */
     if (recycle) {
@@ -724,7 +726,8 @@ static void full_disk(bool no_thread, bool recycle)
     } else {
         weir_simulated_disk_set_free(disk, (uint64_t)1 << 30);
     }
-    while (put(f, false) != WEIR_OK) {
+    AWAIT(put(f, false) == WEIR_OK, weir_log_is_read_only(f->log, &why) ? why.msg : "")
+    {
         sched_yield(); /* until the thread has tried again */
     }
     if (!recycle) {

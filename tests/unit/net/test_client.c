@@ -1,4 +1,4 @@
-#include "../test.h"
+#include "../await.h"
 #include "net/client.h"
 #include "serving.h"
 
@@ -126,7 +126,7 @@ static void stream_is_taken_until_enough(void **state)
     assert_int_equal(reply.body.n, 0);
     weir_http_reply_fini(&reply);
     weir_buf_fini(&taken);
-    sem_wait(&serving.gone); /* the server saw us leave */
+    await_semaphore(&serving.gone, "the end of the request"); /* the server saw us leave */
     serving_end(&serving);
 }
 
@@ -140,7 +140,7 @@ static void failures_are_told_apart(void **state)
     struct weir_http_reply reply = { 0 };
     struct weir_err err;
     assert_int_equal(weir_http_fetch(&call, &reply, &err), WEIR_E_TIMEOUT);
-    sem_wait(&serving.gone);
+    await_semaphore(&serving.gone, "the end of the request");
     serving_end(&serving);
     call.url = WEIR_STR("https://127.0.0.1/");
     assert_int_equal(weir_http_fetch(&call, &reply, &err), WEIR_E_UNSUPPORTED);

@@ -1,4 +1,4 @@
-#include "../test.h"
+#include "../await.h"
 #include "serving.h"
 
 static const struct weir_http_header plain[] = { { { "Content-Type", 12 }, { "text/plain", 10 } } };
@@ -265,7 +265,7 @@ static void parked_request_is_answered_later_and_its_successor_then(void **state
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
     int fd = dial(&serving);
     say(fd, "GET /park HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     ask(&serving, "GET /release HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", text,
             sizeof(text));
     assert_has("released");
@@ -284,9 +284,9 @@ static void parked_request_hears_that_its_client_left(void **state)
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
     int fd = dial(&serving);
     say(fd, "POST /park HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     close(fd);
-    sem_wait(&serving.gone);
+    await_semaphore(&serving.gone, "the end of the request");
     serving_end(&serving);
 }
 
@@ -319,7 +319,7 @@ static void full_stream_refuses_and_drains(void **state)
             &serving, (struct weir_http_options){ .handle = handle, .max_backlog_bytes = 100000 });
     int fd = dial(&serving);
     say(fd, "GET /flood HTTP/1.0\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     size_t taken = 0;
     size_t tail = 0;
     ssize_t n = 0;
@@ -344,9 +344,9 @@ static void client_leaving_a_stream_is_told(void **state)
             &serving, (struct weir_http_options){ .handle = handle, .max_backlog_bytes = 100000 });
     int fd = dial(&serving);
     say(fd, "GET /flood HTTP/1.1\r\nHost: h\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     close(fd); /* with unread data: a reset */
-    sem_wait(&serving.gone);
+    await_semaphore(&serving.gone, "the end of the request");
     serving_end(&serving);
 }
 
@@ -388,7 +388,7 @@ static void stop_waits_for_requests_and_closes_idle_connections(void **state)
     hear(idle, "<GET /i >", text, sizeof(text));
     int parked = dial(&serving);
     say(parked, "GET /park HTTP/1.1\r\nHost: h\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     int releasing = dial(&serving);
     say(releasing, "GET /release HTTP/1.1\r\nHost: h\r\n");
     say(releasing, "X-Half: read\r\n");
@@ -418,10 +418,10 @@ static void stop_cuts_off_at_its_deadline(void **state)
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
     int parked = dial(&serving);
     say(parked, "GET /park HTTP/1.1\r\nHost: h\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     serving.stop_deadline_ms = 20;
     serving_ask_stop(&serving);
-    sem_wait(&serving.gone);
+    await_semaphore(&serving.gone, "the end of the request");
     close(parked);
     serving_join(&serving);
 }
@@ -433,7 +433,7 @@ static void destroy_tells_parked_requests(void **state)
     serving_begin(&serving, (struct weir_http_options){ .handle = handle });
     int parked = dial(&serving);
     say(parked, "GET /park HTTP/1.1\r\nHost: h\r\n\r\n");
-    sem_wait(&serving.parked_now);
+    await_semaphore(&serving.parked_now, "the request");
     weir_loop_stop(serving.loop);
     pthread_join(serving.thread, NULL);
     weir_http_server_destroy(serving.server);

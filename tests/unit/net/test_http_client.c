@@ -5,11 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../test.h"
 #include "base/mem.h"
 #include "net/http_client.h"
-#include "net/loop.h"
 #include "net/sigv4.h"
+#include "watched_loop.h"
 
 struct fixture {
     struct weir_clock_virtual clock; /* only signatures look at it */
@@ -184,11 +183,24 @@ static void begin(struct fixture *f, struct weir_http_call *call)
     weir_http_client_call(f->client, call);
 }
 
+static void tell_calls(void *arg)
+{
+    struct fixture *f = arg;
+    fprintf(stderr, "%zu calls are under way, of %zu requests %zu are parked\n", f->waiting_for,
+            f->requests, f->parked_count);
+}
+
+/* Until the last call is over, or the server sees a client leave. */
+static void await_stop(struct fixture *f)
+{
+    run_watched(f->loop, "the end of a call", tell_calls, f);
+}
+
 static void run(struct fixture *f, struct weir_http_call *call)
 {
     begin(f, call);
     assert_int_equal(f->waiting_for, 1); /* done never runs inside the call */
-    weir_loop_run(f->loop);
+    await_stop(f);
     assert_int_equal(f->waiting_for, 0);
 }
 
@@ -379,7 +391,7 @@ static void slow_answers_time_out(void **state)
     assert_int_equal(call.rc, WEIR_E_TIMEOUT);
     assert_true(call.sent);
     assert_int_equal(weir_http_call_class(&call), WEIR_FAILURE_RETRYABLE);
-    weir_loop_run(f->loop); /* until the server has seen the client leave */
+    await_stop(f); /* until the server has seen the client leave */
     assert_int_equal(f->parked_count, 0);
     weir_http_call_fini(&call);
 }
@@ -461,7 +473,7 @@ static void cancelled_calls_are_never_done(void **state)
     assert_int_equal(f->parked_count, 1);
     weir_http_client_cancel(f->client, &slow);
     weir_http_client_cancel(f->client, &slow); /* harmless */
-    weir_loop_run(f->loop);                    /* until the server has seen it */
+    await_stop(f);                             /* until the server has seen it */
     assert_int_equal(f->parked_count, 0);
     weir_http_call_fini(&slow);
     weir_http_call_fini(&bad);
@@ -488,7 +500,7 @@ static void connections_are_kept_and_limited(void **state)
         calls[i] = call_to(f, "/echo");
         begin(f, &calls[i]);
     }
-    weir_loop_run(f->loop);
+    await_stop(f);
     assert_int_equal(f->requests, 20);
     for (size_t i = 0; i < WEIR_COUNT(calls); i++) {
         assert_int_equal(calls[i].rc, WEIR_OK);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../test.h"
+#include "../await.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "outbox/outbox.h"
@@ -280,7 +280,9 @@ static inline void add_to(
 static inline void run(struct fixture *f)
 {
     /* What the last round submitted is done by the end of the next one. */
-    for (int quiet = 0; quiet < 2;) {
+    int quiet = 0;
+    AWAIT(quiet == 2, f->wake_never ? "changes, again and again" : "due, again and again")
+    {
         struct weir_err err;
         struct weir_txn *txn = weir_txn_create();
         txn->lane = true;

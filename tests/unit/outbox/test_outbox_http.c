@@ -1,11 +1,10 @@
 /* POSTs from the outbox to a server, all on one loop. */
 #include <stdio.h>
 
-#include "../test.h"
+#include "../net/watched_loop.h"
 #include "base/mem.h"
 #include "net/http.h"
 #include "net/http_client.h"
-#include "net/loop.h"
 #include "outbox/http.h"
 
 struct fixture {
@@ -35,6 +34,12 @@ static double count(struct fixture *f, const char *name)
     struct weir_metric_reading reading;
     weir_metrics_read(f->metrics, weir_str_z(name), NULL, 0, &reading);
     return reading.sum;
+}
+
+static void tell_log(void *arg)
+{
+    struct fixture *f = arg;
+    fprintf(stderr, "%d requests; %s\n", f->requests, f->log);
 }
 
 /* The loop ends when the intent did. */
@@ -189,7 +194,7 @@ static void posts_arrive_with_their_key(void **state)
     struct weir_outbox_post what = { .body = WEIR_STR("{\"a\":1}") };
     f->failures = 2;
     post(f, &what);
-    weir_loop_run(f->loop);
+    run_watched(f->loop, "the end of the post", tell_log, f);
     assert_string_equal(f->seen, "POST /hook/secret application/json id-1 {\"a\":1}");
     assert_int_equal(f->requests, 3);
     assert_true(count(f, "weir_outbox_delivered_total") == 1);
@@ -202,7 +207,7 @@ static void headers_are_kept(void **state)
     struct weir_http_header header = { WEIR_STR("content-type"), WEIR_STR("text/plain") };
     struct weir_outbox_post what = { .headers = &header, .header_count = 1 };
     post(f, &what);
-    weir_loop_run(f->loop);
+    run_watched(f->loop, "the end of the post", tell_log, f);
     assert_string_equal(f->seen, "POST /hook/secret text/plain id-1 ");
 }
 
@@ -216,7 +221,7 @@ static void refused_posts_are_given_up(void **state)
     snprintf(letter, sizeof(letter),
             "{\"url\":\"http://127.0.0.1:%u/hook/secret?s=1\",\"body\":\"\\\"x\\\"\"}",
             (unsigned)f->port);
-    weir_loop_run(f->loop);
+    run_watched(f->loop, "the end of the post", tell_log, f);
     assert_int_equal(f->requests, 1);
     assert_true(count(f, "weir_outbox_failed_total") == 1);
     assert_non_null(strstr(f->log, "answered with status 404"));
@@ -230,7 +235,7 @@ static void a_server_that_is_away_blocks(void **state)
     struct weir_outbox_post what = { .body = WEIR_STR("x") };
     weir_http_server_destroy(WEIR_TAKE(f->server));
     post(f, &what);
-    weir_loop_run(f->loop);
+    run_watched(f->loop, "the end of the post", tell_log, f);
     assert_null(strstr(f->log, "secret"));
     assert_true(count(f, "weir_outbox_retries_total") == 0);
     assert_true(count(f, "weir_outbox_failed_total") == 0);

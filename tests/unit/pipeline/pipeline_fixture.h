@@ -4,14 +4,14 @@
 
 #include <stdlib.h>
 
+#include "../net/watched_loop.h"
 #include "../table/table_fixture.h"
-#include "net/loop.h"
 #include "pipeline/pipeline.h"
 #include "simulated_disk.h"
 #include "state/state.h"
 #include "step/registry.h"
 
-enum { WATCHDOG_MS = 60 * 1000, KNOWN_MAX = 256 };
+enum { KNOWN_MAX = 256 };
 
 struct bench {
     struct fixture *f;
@@ -33,7 +33,6 @@ struct bench {
     bool (*until)(struct bench *b);
     uint64_t turns; /* that are left */
     struct weir_post look;
-    struct weir_loop_timer watchdog;
     bool stopped;
 };
 
@@ -56,23 +55,26 @@ static inline void status_text(struct bench *b, struct weir_buf *buf)
     weir_buf_byte(buf, '\0');
 }
 
-static inline void bark(struct weir_loop_timer *timer)
+/* The status, in the arena. */
+static inline const char *status_of(struct bench *b)
 {
-    struct bench *b = WEIR_CONTAINER(timer, struct bench, watchdog);
     struct weir_buf buf;
     status_text(b, &buf);
-    fprintf(stderr, "the watchdog barks: %s\n", buf.p);
-    abort();
+    const char *text = weir_arena_str(&arena, weir_buf_view(&buf)).p;
+    weir_buf_fini(&buf);
+    return text;
+}
+
+static inline void tell_status(void *arg)
+{
+    fprintf(stderr, "%s\n", status_of(arg));
 }
 
 static inline void run_loop(struct bench *b)
 {
-    weir_loop_timer_init(&b->watchdog, b->loop, bark);
-    weir_loop_timer_start(&b->watchdog, WATCHDOG_MS);
     b->look.run = look;
     weir_loop_defer(b->loop, &b->look);
-    weir_loop_run(b->loop);
-    weir_loop_timer_fini(&b->watchdog);
+    run_watched(b->loop, "what the pipelines shall come to", tell_status, b);
 }
 
 static inline bool step_store(void *arg)

@@ -1,4 +1,6 @@
 /* Running pipelines: batches, order, positions, targets that come and go, conflicts, stopping. */
+#include <sched.h>
+
 #include "base/random.h"
 #include "pipeline/pipeline_int.h"
 #include "pipeline_fixture.h"
@@ -93,7 +95,8 @@ static void batches_in_flight_are_limited(void **state)
         put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
     }
     size_t most = 0;
-    while (!all_is_done(b)) {
+    AWAIT(all_is_done(b), status_of(b))
+    {
         run_turns(b, 0);
         size_t in_flight = b->pipelines->first->in_flight;
         most = in_flight > most ? in_flight : most;
@@ -491,8 +494,10 @@ static enum weir_rc gate_run(struct weir_op *op, struct weir_view *view, struct 
     (void)view;
     (void)err;
     struct gate *gate = WEIR_CONTAINER(op, struct gate, op);
+    uint64_t end_ms = now_ms() + AWAIT_MS;
     gate->entered = true;
-    while (!gate->may_leave) {
+    while (!gate->may_leave && now_ms() < end_ms) {
+        sched_yield();
     }
     return WEIR_OK;
 }
@@ -534,7 +539,9 @@ static void a_batch_whose_reads_moved_runs_again(void **state)
     gate.txn->done = gate_done;
     gate.txn->arg = &gate;
     weir_store_submit(b->f->store, gate.txn);
-    while (!gate.entered) {
+    AWAIT(gate.entered, "the gate's transaction does not run")
+    {
+        sched_yield();
     }
     run_until(b, a_lane_commits); /* it is behind the gate */
     const struct weir_table *out = table_of(b->f, "out");
@@ -549,7 +556,9 @@ static void a_batch_whose_reads_moved_runs_again(void **state)
     outside->done = outside_done;
     weir_store_submit(b->f->store, outside); /* clients go before lanes */
     gate.may_leave = true;
-    while (!gate.done) {
+    AWAIT(gate.done, "the gate's transaction does not end")
+    {
+        sched_yield();
     }
     run_until(b, all_is_done);
     assert_int_equal(status_sum(b, "conflicts"), 1);

@@ -243,7 +243,8 @@ static void missing_targets_use_no_retries(void **state)
     target.blocks = 12;
     add_pipeline(b, "p", PROBE("{ retries: 0 }"));
     settle(b);
-    while (!all_is_done(b)) {
+    AWAIT(all_is_done(b), status_of(b))
+    {
         assert_true(something_blocks(b));
         pass(b, 1000);
     }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "../test.h"
+#include "../await.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "queue/queue.h"
@@ -147,7 +147,9 @@ static inline enum weir_rc commit(struct fixture *f, struct weir_txn *txn, struc
 static inline void run(struct fixture *f)
 {
     /* What the last round submitted is done by the end of the next one. */
-    for (int quiet = 0; quiet < 2;) {
+    int quiet = 0;
+    AWAIT(quiet == 2, f->wake_never ? "changes, again and again" : "due, again and again")
+    {
         struct weir_err err;
         struct weir_txn *txn = weir_txn_create();
         txn->lane = true;

@@ -399,7 +399,8 @@ static void what_is_delivered_is_durably_hidden_soon(void **state)
     int before = f->changes;
     weir_clock_virtual_advance(&f->clock, 10);
     must(weir_queues_run(f->queues, &err), &err);
-    while (f->changes == before) {
+    AWAIT(f->changes != before, "nothing was committed")
+    {
         sched_yield(); /* the commit thread is at it */
     }
     cut_power_now(f);
@@ -437,6 +438,20 @@ static void fail_a_commit(struct fixture *f)
     must(weir_queues_run(f->queues, &err), &err);
 }
 
+/* Receive, and wait until the commit thread lets it end. Of what was received, rc and count stay.
+ */
+static void receive_to_the_end(struct fixture *f, const char *name, struct receiving *receiving)
+{
+    struct weir_err err;
+    receive_begin(f, name, receiving, 1, 0);
+    AWAIT(receiving->ended, "the receive is under way")
+    {
+        must(weir_queues_run(f->queues, &err), &err);
+        sched_yield();
+    }
+    weir_receive_fini(&receiving->receive);
+}
+
 static void what_could_not_be_hidden_is_hidden_before_it_is_delivered_again(void **state)
 {
     struct fixture *f = *state;
@@ -447,15 +462,11 @@ static void what_could_not_be_hidden_is_hidden_before_it_is_delivered_again(void
     receive_uncommitted(f, "q", &first);
     weir_receive_fini(&first.receive);
     fail_a_commit(f);
-    do { /* until the disk is there again */
-        struct weir_err err;
-        receive_begin(f, "q", &first, 1, 0);
-        while (!first.ended) {
-            must(weir_queues_run(f->queues, &err), &err);
-            sched_yield(); /* the commit thread is at it */
-        }
-        weir_receive_fini(&first.receive);
-    } while (first.receive.rc != WEIR_OK);
+    receive_to_the_end(f, "q", &first);
+    AWAIT(first.receive.rc == WEIR_OK, first.receive.err.msg) /* until the disk is there again */
+    {
+        receive_to_the_end(f, "q", &first);
+    }
     assert_int_equal(first.receive.count, 1);
     cut_power_now(f);
     run(f);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../test.h"
+#include "../await.h"
 #include "base/mem.h"
 #include "store/store.h"
 
@@ -179,13 +179,13 @@ static inline void gate_close(struct gate *gate, struct weir_store *store)
     gate->txn->done = gate_done;
     gate->txn->arg = gate;
     weir_store_submit(store, gate->txn);
-    sem_wait(&gate->entered);
+    await_semaphore(&gate->entered, "the gate's transaction to run");
 }
 
 static inline void gate_open(struct gate *gate)
 {
     sem_post(&gate->may_leave);
-    sem_wait(&gate->done);
+    await_semaphore(&gate->done, "the gate's transaction to end");
     weir_txn_destroy(gate->txn);
     sem_destroy(&gate->entered);
     sem_destroy(&gate->may_leave);
@@ -213,7 +213,7 @@ static inline void submit(struct fixture *f, struct weir_txn *txn, struct outcom
 static inline void await_outcomes(struct outcomes *outcomes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        sem_wait(&outcomes->done);
+        await_semaphore(&outcomes->done, "an outcome");
     }
 }
 

@@ -672,7 +672,7 @@ static void what_the_log_holds_is_shown_without_another_write(void **state)
     weir_store_watch(f->store, &awaiting.watch);
     weir_fault_at("state.write", 1, 2);
     assert_int_equal(commit(f, incrementing(1)), WEIR_E_UNKNOWN_OUTCOME);
-    sem_wait(&awaiting.woken);
+    await_semaphore(&awaiting.woken, "the watch to wake");
     assert_value(f, SPACE, "counter", "1");
     assert_false(weir_store_is_read_only(f->store, &why));
     weir_store_unwatch(f->store, &awaiting.watch);

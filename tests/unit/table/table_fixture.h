@@ -3,6 +3,7 @@
 #ifndef WEIR_TESTS_UNIT_TABLE_FIXTURE_H
 #define WEIR_TESTS_UNIT_TABLE_FIXTURE_H
 
+#include "../await.h"
 #include "base/mem.h"
 #include "expression_test.h"
 #include "table/table.h"
@@ -120,12 +121,13 @@ static inline int tear_down(void **state)
 static inline void run_timers(struct fixture *f)
 {
     struct weir_err err;
-    int before = 0;
-    do {
+    int before = f->timer_changes - 1;
+    AWAIT(f->timer_changes == before, "timers change, again and again")
+    {
         before = f->timer_changes;
         must(weir_timers_run(f->timers, &err), &err);
         await_commits(f);
-    } while (f->timer_changes != before);
+    }
 }
 
 /* A definition: a key of `partition` (S) and, when not NULL, `sort` (N). */
