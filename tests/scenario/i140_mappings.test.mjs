@@ -25,7 +25,7 @@ const QUEUE = 'arn:aws:sqs:us-east-1:000000000000:failed';
 async function start({ shards = 1 } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'weir-mappings-'));
   const file = (name) => path.join(folder, name);
-  const node = (handler, keepWarm = 0) => `{ runtime: node, handler: stream.${handler}, dir: "${HANDLERS}", timeout: 5s,
+  const node = (handler, keepWarm = 0) => `{ runtime: node, handler: stream.${handler}, dir: "${HANDLERS}", timeout: 30s,
     keep_warm: ${keepWarm}, env: { CALLS: "${file(handler)}" } }`;
   const weir = await startWeir({ config: `
 tables:
@@ -118,8 +118,9 @@ test('a mapping is created as Lambda answers it, feeds its function, and goes', 
 });
 
 test('filters, batches, and one batch of a shard at a time, or as many as the factor says', { skip }, async () => {
-  const { create, putMany, batches, calls, idle, close } = await start();
+  const { file, create, putMany, batches, calls, idle, close } = await start();
   try {
+    writeFileSync(file('slow.hold'), '');
     const items = Array.from({ length: 20 }, (_, i) => ({ id: `i${i}`, n: i, kind: i % 2 ? 'odd 😀' : 'even' }));
     await putMany(items);
     const patterns = ['{"dynamodb":{"NewImage":{"kind":{"S":["odd \\ud83d\\ude00"]}}}}',
@@ -128,6 +129,8 @@ test('filters, batches, and one batch of a shard at a time, or as many as the fa
       FilterCriteria: { Filters: patterns.map((Pattern) => ({ Pattern })) } });
     assert.deepEqual(made.FilterCriteria.Filters.map((f) => f.Pattern), patterns);
     await create({ FunctionName: 'slow', BatchSize: 2, ParallelizationFactor: 3 });
+    await eventually(() => calls('slow').length === 3, { what: 'three batches at a time' });
+    rmSync(file('slow.hold'));
     await idle();
     assert.deepEqual(batches().flat().sort(), items.filter(({ n }) => n % 2 || n === 4).map(({ id }) => id).sort());
     assert.deepEqual(batches().map((batch) => batch.length), [4, 4, 3]);

@@ -32,9 +32,12 @@ export async function doubles({ n }) {
   return { twice: 2 * n };
 }
 
+// Takes a moment, and as long as a file is there.
 export async function slow(event) {
   note({ began: Date.now(), count: event.Records.length });
-  await sleep(30);
+  do {
+    await sleep(30);
+  } while (existsSync(`${process.env.CALLS}.hold`));
   note({ ended: Date.now() });
   return null;
 }
