@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import test from 'node:test';
+import { describe, test } from 'node:test';
 import { World } from './lib/crash.mjs';
 import { elsewhere, eventually, ROOT } from './lib/weir.mjs';
 
@@ -19,6 +19,7 @@ const WRITES = 400; // within so many every point is passed often enough; some 3
 const MORE_WRITES = 2000; // for what only some of the work passes
 const EARLIER_WRITES = 1000; // so that reading the log takes more than one batch
 const SEED = 11;
+const SIDE_BY_SIDE = 3; // worlds, each of which waits now and then
 
 // Passed once in a data folder's life, so each pass needs a new one.
 const IN_A_NEW_FOLDER = /^(folder|segment|ballast)\.|^log\.(rolled|footer_written)$/;
@@ -73,28 +74,30 @@ async function die(world, point, pass) {
   assert.equal(await world.weir.ended(), STATUS, `the process must die at ${point}`);
 }
 
-for (const point of points()) {
-  test(`${point}`, { skip: elsewhere }, async () => {
-    let world;
-    for (const pass of OFTEN.test(point) ? [...FIRST_PASSES, LATE_PASS] : FIRST_PASSES) {
-      if (!world || IN_A_NEW_FOLDER.test(point)) {
-        await world?.finish(`${point}, at the end`);
-        world = new World(SEED + pass);
-      }
-      if (AFTERWARDS.test(point) && (pass === 1 || point.includes('retire'))) {
-        await world.start(false);
-        await world.loadAndKill(EARLIER_WRITES);
-        if (WITH_LETTERS.test(point)) {
-          await world.start(false);
-          await world.check(`before ${point}`);
-          await world.weir.kill();
-        }
-      }
-      await die(world, point, ONCE.test(point) ? 1 : pass);
-      await world.start(false);
-      await world.check(`${point}, pass ${pass}`);
-      await world.weir.kill(); // what it has not flushed is for the next to read from the log
+async function dieAt(point) {
+  let world;
+  for (const pass of OFTEN.test(point) ? [...FIRST_PASSES, LATE_PASS] : FIRST_PASSES) {
+    if (!world || IN_A_NEW_FOLDER.test(point)) {
+      await world?.finish(`${point}, at the end`);
+      world = new World(SEED + pass);
     }
-    await world.finish(`${point}, at the end`);
-  });
+    if (AFTERWARDS.test(point) && (pass === 1 || point.includes('retire'))) {
+      await world.start(false);
+      await world.loadAndKill(EARLIER_WRITES);
+      if (WITH_LETTERS.test(point)) {
+        await world.start(false);
+        await world.check(`before ${point}`);
+        await world.weir.kill();
+      }
+    }
+    await die(world, point, ONCE.test(point) ? 1 : pass);
+    await world.start(false);
+    await world.check(`${point}, pass ${pass}`);
+    await world.weir.kill(); // what it has not flushed is for the next to read from the log
+  }
+  await world.finish(`${point}, at the end`);
 }
+
+describe('crash points', { concurrency: SIDE_BY_SIDE, skip: elsewhere }, () => {
+  points().forEach((point) => test(point, () => dieAt(point)));
+});
