@@ -8,7 +8,7 @@ import { CreateQueueCommand, DeleteMessageCommand } from '@aws-sdk/client-sqs';
 import { DescribeStreamCommand, DynamoDBStreamsClient, ListStreamsCommand } from '@aws-sdk/client-dynamodb-streams';
 import { DeleteCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { attributesOf, receive, sqsOf } from './lib/queues.mjs';
-import { eventually, program, startWeir } from './lib/weir.mjs';
+import { eventually, eventuallyIs, program, startWeir } from './lib/weir.mjs';
 
 const config = ({ twice = '${new.value * 2}', queues = 'queues: { letters: {}, copies: {} }', extra = '' } = {}) => `
 tables:
@@ -170,8 +170,8 @@ test('FIFO queues take letters, too, and a missing queue is waited for', async (
   const weir = await startWeir({ config: config({ queues: 'queues: { copies: {} }' }).replace('queue: letters', 'queue: letters.fifo') });
   try {
     await put(weir, { id: 'a', value: 'poison' });
-    await eventually(async () => (await status(weir)).state === 'blocked');
-    assert.match((await status(weir)).reason, /dead letter: queue letters\.fifo not found/);
+    const { reason } = await eventuallyIs(() => status(weir), ({ state }) => state === 'blocked');
+    assert.match(reason, /dead letter: queue letters\.fifo not found/);
     await sqsOf(weir).send(new CreateQueueCommand({ QueueName: 'letters.fifo', Attributes: { FifoQueue: 'true' } }));
     await eventually(async () => (await count(weir, 'letters.fifo')) === 1);
     for (let i = 0; i < 3; i++) {

@@ -9,7 +9,7 @@ import path from 'node:path';
 import test from 'node:test';
 import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { receive, sqsOf } from './lib/queues.mjs';
-import { eventually, program, startWeir } from './lib/weir.mjs';
+import { eventually, eventuallyIs, program, startWeir } from './lib/weir.mjs';
 
 const config = (place) => `
 tables:
@@ -137,8 +137,8 @@ test('a file that cannot be written is waited for, and nothing is lost through a
   const folder = path.join(weir.folder, 'logs');
   try {
     await put(weir, { id: 'a', value: -1 });
-    await eventually(async () => (await status(weir)).state === 'blocked');
-    assert.match((await status(weir)).reason, /dead letter: .*logs\/letters\.jsonl/);
+    const { reason } = await eventuallyIs(() => status(weir), ({ state }) => state === 'blocked');
+    assert.match(reason, /dead letter: .*logs\/letters\.jsonl/);
     await weir.kill();
     await mkdir(folder);
     await weir.start();
@@ -180,7 +180,7 @@ test('letters are POSTed until the server takes them, and go to a queue when it 
     await put(weir, { id: 'a', value: -1 });
     await put(weir, { id: 'refused', value: -1 });
     await put(weir, { id: 'fine', value: 1 });
-    await eventually(() => got.length === 1, { timeout: 30_000 });
+    await eventually(() => got.length === 1);
     assert.equal(idOf(got[0].letter), 'a');
     assert.equal(got[0].path, '/letters?x=1');
     assert.equal(got[0].key, got[0].letter.requestContext.requestId);

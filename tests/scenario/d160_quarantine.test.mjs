@@ -32,7 +32,7 @@ const status = async (weir) => (await weir.request({ method: 'GET', path: '/v1/s
 const idle = (weir) => eventually(async () => (await status(weir)).at_end, { timeout: 60_000 });
 const held = async (weir) => (await status(weir)).quarantine ?? { keys: 0, records: 0 };
 const heldIs = (weir, wanted) => eventually(async () =>
-  JSON.stringify(await held(weir)) === JSON.stringify(wanted), { timeout: 30_000 });
+  JSON.stringify(await held(weir)) === JSON.stringify(wanted));
 const seen = async (weir, id) => (await all(weir, 'history')).filter((item) => item.id === id).map(({ n }) => n);
 
 function dlq(weir, ...args) {

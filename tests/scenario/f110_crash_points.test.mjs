@@ -69,7 +69,7 @@ async function die(world, point, pass) {
     world.weir.child.kill('SIGTERM');
   } else if (!died) { // the pipelines still work
     const { child } = world.weir;
-    await eventually(() => child.exitCode !== null, { timeout: 20_000, what: `pass ${pass} of ${point}` });
+    await eventually(() => child.exitCode !== null, { what: `pass ${pass} of ${point}` });
   }
   assert.equal(await world.weir.ended(), STATUS, `the process must die at ${point}`);
 }

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { CreateQueueCommand, DeleteMessageBatchCommand, DeleteQueueCommand } from '@aws-sdk/client-sqs';
 import { BatchWriteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { createQueue, receive, sqsOf } from './lib/queues.mjs';
-import { Weir, eventually, program, startWeir } from './lib/weir.mjs';
+import { Weir, eventually, eventuallyIs, program, startWeir } from './lib/weir.mjs';
 
 const tables = `
 tables:
@@ -115,8 +115,8 @@ pipelines:
   try {
     const sqs = sqsOf(weir);
     await put(weir, { id: 'a', line: 1 });
-    await eventually(async () => (await status(weir)).state === 'blocked');
-    assert.equal((await status(weir)).reason, 'queue later not found');
+    const { reason } = await eventuallyIs(() => status(weir), ({ state }) => state === 'blocked');
+    assert.equal(reason, 'queue later not found');
     const QueueUrl = await createQueue(sqs, 'later');
     assert.deepEqual((await drain(sqs, QueueUrl, 1)).map(({ Body }) => Body), ['a']);
     await sqs.send(new DeleteQueueCommand({ QueueUrl }));

@@ -72,7 +72,7 @@ pipelines:
       await sqs.send(new SendMessageCommand({ QueueUrl: url(weir, 'in.fifo'), MessageBody: body,
         MessageGroupId: 'g', MessageDeduplicationId: body }));
     }
-    await eventually(async () => (await hidden(weir, 'in.fifo')) === 0, { timeout: 30_000 });
+    await eventually(async () => (await hidden(weir, 'in.fifo')) === 0);
     const [dead] = await receive(sqs, url(weir, 'dead.fifo'));
     assert.equal(dead.Body, 'bad');
     const done = await receive(sqs, url(weir, 'out'));
@@ -104,7 +104,7 @@ pipelines:
     await weir.db.send(new CreateTableCommand({ TableName: 'out', BillingMode: 'PAY_PER_REQUEST',
       KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
       AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }] }));
-    await eventually(async () => (await hidden(weir, 'in')) === 0, { timeout: 30_000 });
+    await eventually(async () => (await hidden(weir, 'in')) === 0);
     const { Items } = await weir.docs.send(new ScanCommand({ TableName: 'out' }));
     assert.deepEqual(Items.map(({ id }) => id).sort(), bodies);
     assert.deepEqual(Items.map(({ receives }) => receives), [2, 2, 2, 2]);

@@ -7,7 +7,7 @@ import path from 'node:path';
 import test from 'node:test';
 import { BatchWriteCommand, GetCommand, PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS } from './lib/functions.mjs';
-import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
+import { elsewhere, eventually, eventuallyIs, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 
@@ -192,9 +192,8 @@ test('a function that fails for a while is asked until it answers', { skip }, as
   try {
     writeFileSync(`${file}.fail`, '');
     await put({ id: 'a' });
-    await eventually(async () => (await status()).state === 'retrying');
-    await eventually(async () => (await status()).stuck?.attempt > 3);
-    assert.match((await status()).reason, /this is poison/);
+    const { reason } = await eventuallyIs(status, ({ state, stuck }) => state === 'retrying' && stuck?.attempt > 3);
+    assert.match(reason, /this is poison/);
     rmSync(`${file}.fail`);
     await idle();
     assert.ok(calls().length > 3);

@@ -15,7 +15,7 @@ import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS } from './lib/functions.mjs';
 import { receive, sqsOf } from './lib/queues.mjs';
 import { fails } from './lib/tables.mjs';
-import { elsewhere, eventually, startWeir } from './lib/weir.mjs';
+import { elsewhere, eventually, eventuallyIs, startWeir } from './lib/weir.mjs';
 
 const skip = elsewhere;
 
@@ -140,7 +140,7 @@ test('kill -9 loses no window, and ends none with another state', { skip, timeou
       await weir.kill();
       await weir.restart();
     }
-    await eventually(() => sumOf(ends()) >= sum, { timeout: 30_000, what: 'all windows to end' });
+    await eventually(() => sumOf(ends()) >= sum, { what: 'all windows to end' });
     assert.equal(sumOf(ends()), sum);
     const counts = {};
     for (const { shardId, window } of ends()) {
@@ -188,8 +188,7 @@ pipelines:
     writeFileSync(`${file}.fail`, '');
     await put({ id: 'a', n: 3 });
     const status = async () => (await weir.request({ method: 'GET', path: '/v1/status' })).json.pipelines[0];
-    await eventually(async () => (await status()).state === 'blocked');
-    const { reason } = await status();
+    const { reason } = await eventuallyIs(status, ({ state }) => state === 'blocked');
     assert.match(reason, /^the end of the window of \S+Z: function sum: .*not now/);
     await put({ id: 'b', n: 4 });
     const before = ends().length;

@@ -92,7 +92,7 @@ test('no run is lost, none overlaps, and none is stored twice, whenever weir is 
     const all = await eventually(async () => {
       const found = await analyses(weir);
       return found.some(({ reading }) => reading === last.sk) && found;
-    }, { timeout: 30_000, what: 'the last analysis' });
+    }, { what: 'the last analysis' });
     assert.ok(standFor(all) >= acknowledged && standFor(all) <= attempted,
       `${standFor(all)} of ${acknowledged} acknowledged, ${attempted} attempted`);
     assert.ok(all.length < acknowledged, `${all.length} analyses of ${acknowledged} readings`);

@@ -235,7 +235,7 @@ export function startWeir(options) {
 
 // The result of fn once it is truthy, or once it stops failing an assertion. Asks again with
 // growing pauses: only for what cannot be waited for in any other way.
-export async function eventually(fn, { timeout = 15_000, what = 'the condition' } = {}) {
+export async function eventually(fn, { timeout = 60_000, what = 'the condition' } = {}) {
   const end = performance.now() + timeout;
   for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
     let failure;
@@ -255,4 +255,12 @@ export async function eventually(fn, { timeout = 15_000, what = 'the condition' 
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+// What `ask` gives once it is as wanted: in one look, for in the next it may be otherwise.
+export function eventuallyIs(ask, wanted, options) {
+  return eventually(async () => {
+    const found = await ask();
+    return wanted(found) && found;
+  }, options);
 }
