@@ -36,6 +36,8 @@ static const struct {
     { "MessageAttributeName", "MessageAttributeNames", LIST },
     { "MessageAttribute", "MessageAttributes", MAP },
     { "MessageSystemAttribute", "MessageSystemAttributes", MAP },
+    { "StringListValue", "StringListValues", LIST },
+    { "BinaryListValue", "BinaryListValues", LIST },
     { "SendMessageBatchRequestEntry", "Entries", LIST },
     { "DeleteMessageBatchRequestEntry", "Entries", LIST },
     { "ChangeMessageVisibilityBatchRequestEntry", "Entries", LIST },

@@ -67,6 +67,11 @@ def check_messages(sqs, url):
                  ReceiptHandle="x")
     expect_error("InvalidMessageContents", "Invalid characters", sqs.send_message, QueueUrl=url,
                  MessageBody="a\x02")
+    expect_error("InvalidParameterValue", "list values", sqs.send_message, QueueUrl=url, MessageBody="a",
+                 MessageAttributes={"a": {"DataType": "String", "StringListValues": ["b"]}})
+    expect_error("InvalidParameterValue", "system attribute 'X'", sqs.send_message, QueueUrl=url,
+                 MessageBody="a",
+                 MessageSystemAttributes={"X": {"DataType": "String", "StringValue": "b"}})
 
 
 def check_batches(sqs, url):
