@@ -390,6 +390,26 @@ static enum weir_rc read_request(
     return fault == WEIR_WIRE_FINE ? WEIR_OK : WEIR_E_INVALID;
 }
 
+static const char *why_refused(struct weir_str name)
+{
+    static const struct {
+        const char *name;
+        const char *why;
+    } reasons[] = {
+        { "ProvisionedPollerConfig", "nothing is polled" },
+        { "MetricsConfig", "GET /metrics counts the records of each mapping" },
+        { "LoggingConfig", "weir's log has what happens to each mapping" },
+        { "KMSKeyArn", "weir has no key management" },
+        { "Tags", "mappings have no tags" },
+    };
+    for (size_t i = 0; i < WEIR_COUNT(reasons); i++) {
+        if (weir_str_eq(name, weir_str_z(reasons[i].name))) {
+            return reasons[i].why;
+        }
+    }
+    return "event sources are the streams of tables, and queues";
+}
+
 /* What weir does not do, by name. */
 static enum weir_rc check_refused(const struct request *request, struct weir_err *err)
 {
@@ -401,10 +421,8 @@ static enum weir_rc check_refused(const struct request *request, struct weir_err
         name = WEIR_STR("DestinationConfig.OnSuccess");
     }
     if (name.n > 0) {
-        return weir_fail(err, WEIR_E_INVALID,
-                "%.*s is not supported by weir: event sources are the streams of tables, and "
-                "queues",
-                WEIR_STR_ARG(name));
+        return weir_fail(err, WEIR_E_INVALID, "%.*s is not supported by weir, leave it out: %s",
+                WEIR_STR_ARG(name), why_refused(name));
     }
     return WEIR_OK;
 }

@@ -309,7 +309,8 @@ test('what Lambda refuses, and what weir does not do, is refused by name', { ski
       /^Invalid filter pattern definition\. eventName: expected an object, or a list/);
     await refused({ MaximumRecordAgeInSeconds: 30 }, /^MaximumRecordAgeInSeconds must be -1/);
     await refused({ BatchSize: 10_001 }, /BatchSize|batchSize/);
-    await refused({ Topics: ['t'] }, /^Topics/);
+    await refused({ Topics: ['t'] }, /^Topics is not supported by weir, leave it out: event sources are/);
+    await refused({ Tags: { team: 'a' } }, 'Tags is not supported by weir, leave it out: mappings have no tags');
     await refused({ ProvisionedPollerConfig: { MinimumPollers: 1 } }, /^ProvisionedPollerConfig/);
     await refused({ DestinationConfig: { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:t' } } },
       /^The destination ARN/);
