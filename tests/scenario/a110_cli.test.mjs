@@ -1,13 +1,13 @@
 // The command line against a running weir: items, streams, status, and how it says no.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import test, { after, before } from 'node:test';
-import { elsewhere, program, startWeir } from './lib/weir.mjs';
+import { runCli, startCli } from './lib/cli.mjs';
+import { elsewhere, startWeir } from './lib/weir.mjs';
 
 const CONFIG = `tables:
   orders:
@@ -34,28 +34,8 @@ before(async () => {
 });
 after(() => weir?.close());
 
-// Start `weir ARGS`; the environment names the endpoint and nothing else of this machine.
-function start(args, { env = {}, cwd } = {}) {
-  return spawn(program(), args, {
-    cwd,
-    env: { PATH: process.env.PATH, WEIR_ENDPOINT: weir?.endpoint ?? '', ...env },
-  });
-}
-
-// Run `weir ARGS` to its end.
-function run(args, { input = '', ...options } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = start(args, options);
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (bytes) => { out += bytes; });
-    child.stderr.on('data', (bytes) => { err += bytes; });
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: signal ?? code, out, err }));
-    child.stdin.on('error', () => {}); // it may end without reading
-    child.stdin.end(input);
-  });
-}
+const start = (args, options) => startCli(weir?.endpoint, args, options);
+const run = (args, options) => runCli(weir?.endpoint, args, options);
 
 // Run, and want it to go well without a word on standard error; its output.
 async function done(args, options) {

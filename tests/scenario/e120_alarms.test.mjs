@@ -2,7 +2,6 @@
 // what `weir check` and `weir alarms` say.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -11,8 +10,9 @@ import test from 'node:test';
 import { CreateTableCommand, DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteMessageCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
+import { runCli } from './lib/cli.mjs';
 import { receive, sqsOf } from './lib/queues.mjs';
-import { Weir, elsewhere, eventually, program } from './lib/weir.mjs';
+import { Weir, elsewhere, eventually } from './lib/weir.mjs';
 
 const skip = elsewhere !== undefined;
 
@@ -90,10 +90,7 @@ async function received(weir, QueueName, count) {
   return bodies;
 }
 
-const run = (args, options = {}) => new Promise((resolve) => {
-  execFile(program(), args, options, (error, out, err) =>
-    resolve({ code: error?.code ?? 0, out, err }));
-});
+const run = (args, options) => runCli(undefined, args, options);
 
 test('an alarm goes off, is kept over restart and kill, and ends', { skip }, async () => {
   const weir = await new Weir({ config }).start();

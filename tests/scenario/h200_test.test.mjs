@@ -1,26 +1,20 @@
 // weir test: the examples of the documentation, the examples' own tests, and how a failure is told.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { ROOT, program } from './lib/weir.mjs';
+import { runCli } from './lib/cli.mjs';
+import { ROOT } from './lib/weir.mjs';
 
 let folder;
 before(async () => { folder = await mkdtemp(path.join(tmpdir(), 'weir-test-')); });
 after(() => rm(folder, { recursive: true }));
 
 // Run `weir ARGS`; code, out and err.
-function run(...args) {
-  return new Promise((resolve) => {
-    execFile(program(), args, { cwd: folder, maxBuffer: 1 << 24 }, (error, out, err) => {
-      resolve({ code: error?.code ?? 0, out, err });
-    });
-  });
-}
+const run = (...args) => runCli(undefined, args, { cwd: folder });
 
 const write = (name, text) => writeFile(path.join(folder, name), text);
 

@@ -1,12 +1,11 @@
 // weir simulate: what a configuration would have done with a day of changes, its alarms and its cost.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
-import { program } from './lib/weir.mjs';
+import { runCli } from './lib/cli.mjs';
 
 const CONFIG = `tables:
   orders: { key: { id: S }, stream: new_and_old_images, ttl: until }
@@ -51,12 +50,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-function simulate(...args) {
-  return new Promise((resolve) => {
-    execFile(program(), ['simulate', ...args], { cwd: folder, maxBuffer: 1 << 24 },
-      (error, out, err) => resolve({ code: error?.code ?? 0, out, err }));
-  });
-}
+const simulate = (...args) => runCli(undefined, ['simulate', ...args], { cwd: folder });
 
 test('a day: runs, writes, sends, expiry, alarms and cost', async () => {
   const { code, out, err } = await simulate('day.jsonl', '--json', '--speed', 'max');

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "daemon/engine.h"
 #include "pipeline/letters.h"
+#include "pipeline/timers.h"
 #include "step/registry.h"
 #include "value/ddbjson.h"
 
@@ -233,6 +234,16 @@ static inline void world_stop(struct world *world)
     world_crash(world);
 }
 
+static inline void restart(struct world *world, bool crash)
+{
+    if (crash) {
+        world_crash(world);
+    } else {
+        world_stop(world);
+    }
+    world_start(world);
+}
+
 static inline void world_destroy(struct world *world)
 {
     world_stop(world);
@@ -317,6 +328,18 @@ static inline size_t redrive(struct world *world, const char *pipeline, struct w
     *ret_why = redriven.why;
     advance(world, 0);
     return redriven.given;
+}
+
+/* What is put off, and open windows, as an operator sees them. */
+static inline const char *timers(struct world *world, struct weir_timers_wanted wanted)
+{
+    struct weir_buf buf;
+    struct weir_err err;
+    weir_buf_init(&buf, 1 << 20);
+    must(weir_pipelines_timers(world->engine->pipelines, &wanted, &buf, &err), &err);
+    const char *text = weir_arena_str(&world->arena, weir_buf_view(&buf)).p;
+    weir_buf_fini(&buf);
+    return text;
 }
 
 static inline const char *noted(void)

@@ -226,12 +226,7 @@ static void it_outlives_a_restart(void **state)
         put_now(world, "readings", "a", 1);
         advance(world, 10 * 1000);
         put_now(world, "readings", "b", 2);
-        if (crash) {
-            world_crash(world);
-        } else {
-            world_stop(world);
-        }
-        world_start(world);
+        restart(world, crash != 0);
         put_now(world, "readings", "c", 3);
         advance(world, 3600 * 1000);
         assert_string_equal(noted(), "0: #0 1\n60001: #2 3\n");

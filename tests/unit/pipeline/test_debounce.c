@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "deferred_world.h"
-#include "pipeline/timers.h"
 
 #define TABLES                                                        \
     "tables:\n"                                                       \
@@ -116,16 +115,6 @@ static void what_is_over_while_its_key_runs_goes_on_next(void **state)
     advance(world, 60 * 1000);
     assert_string_equal(noted(), "10001: a#1 1-1\n30001: a#8 2-9\n");
     world_destroy(world);
-}
-
-static void restart(struct world *world, bool crash)
-{
-    if (crash) {
-        world_crash(world);
-    } else {
-        world_stop(world);
-    }
-    world_start(world);
 }
 
 static void a_restart_does_not_split_it(void **state)
@@ -275,19 +264,6 @@ static void a_letter_of_a_step_that_is_gone_is_refused(void **state)
 
 /* --- what an operator sees and does -------------------------------------------------------- */
 
-/* The states of what is put off, in order, each with key and count. */
-static const char *timers(struct world *world, const char *pipeline)
-{
-    struct weir_timers_wanted wanted = { .pipeline = weir_str_z(pipeline) };
-    struct weir_buf buf;
-    struct weir_err err;
-    weir_buf_init(&buf, 1 << 20);
-    must(weir_pipelines_timers(world->engine->pipelines, &wanted, &buf, &err), &err);
-    const char *text = weir_arena_str(&world->arena, weir_buf_view(&buf)).p;
-    weir_buf_fini(&buf);
-    return text;
-}
-
 struct told {
     struct weir_timers_end end;
     enum weir_rc rc;
@@ -331,7 +307,7 @@ static void an_operator_fires_and_cancels(void **state)
     put_now(world, "recipes", "b1", 2);
     put_now(world, "recipes", "b2", 3);
     put_now(world, "recipes", "c1", 4);
-    assert_string_equal(timers(world, ""),
+    assert_string_equal(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("") }),
             "{\"timers\":[\n"
             "{\"kind\":\"run\",\"pipeline\":\"analytics\",\"step\":\"debounce\",\"key\":\"a\","
             "\"count\":1,"
@@ -353,7 +329,9 @@ static void an_operator_fires_and_cancels(void **state)
     assert_int_equal(end_timers(world, "other", "", false), -1);
     advance(world, 60 * 1000);
     assert_string_equal(noted(), "1000: b#2 2-3\n10001: a#1 1-1\n");
-    assert_string_equal(timers(world, "analytics"), "{\"timers\":[],\"more\":false}\n");
+    assert_string_equal(
+            timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("analytics") }),
+            "{\"timers\":[],\"more\":false}\n");
     world_destroy(world);
 }
 
@@ -364,7 +342,9 @@ static void what_runs_is_left_alone(void **state)
     note_takes_ms = 20 * 1000;
     put_now(world, "recipes", "a1", 1);
     advance(world, 11 * 1000);
-    assert_non_null(strstr(timers(world, "analytics"), "\"state\":\"running\""));
+    assert_non_null(
+            strstr(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("analytics") }),
+                    "\"state\":\"running\""));
     assert_int_equal(end_timers(world, "debounce", "a", true), -1);
     for (int i = 2; i < 10; i++) { /* in other lanes, most of them */
         char id[16];
@@ -372,9 +352,13 @@ static void what_runs_is_left_alone(void **state)
         put_now(world, "recipes", id, i);
     }
     assert_int_equal(end_timers(world, "debounce", "a", false), 1);
-    assert_non_null(strstr(timers(world, "analytics"), "\"state\":\"ready\""));
+    assert_non_null(
+            strstr(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("analytics") }),
+                    "\"state\":\"ready\""));
     assert_int_equal(end_timers(world, "debounce", "", true), 1);
-    assert_null(strstr(timers(world, "analytics"), "\"state\":\"ready\""));
+    assert_null(
+            strstr(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("analytics") }),
+                    "\"state\":\"ready\""));
     advance(world, 8999);
     assert_string_equal(noted(), "10001: a#1 1-1\n");
     world_destroy(world);
@@ -389,7 +373,8 @@ static void what_has_no_taker_stays_until_it_has(void **state)
     world->yaml = TABLES; /* without the pipeline */
     world_start(world);
     advance(world, 3600 * 1000);
-    assert_non_null(strstr(timers(world, ""), "\"state\":\"detached\""));
+    assert_non_null(strstr(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("") }),
+            "\"state\":\"detached\""));
     assert_int_equal(end_timers(world, "debounce", "", false), -1);
     world_stop(world);
     world->yaml = plain;
@@ -401,7 +386,8 @@ static void what_has_no_taker_stays_until_it_has(void **state)
     world->yaml = TABLES;
     world_start(world);
     assert_int_equal(end_timers(world, "debounce", "", true), 1);
-    assert_string_equal(timers(world, ""), "{\"timers\":[],\"more\":false}\n");
+    assert_string_equal(timers(world, (struct weir_timers_wanted){ .pipeline = WEIR_STR("") }),
+            "{\"timers\":[],\"more\":false}\n");
     world_destroy(world);
 }
 

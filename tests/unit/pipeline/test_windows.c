@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "deferred_world.h"
-#include "pipeline/timers.h"
 
 #define TABLES                                                     \
     "tables:\n"                                                    \
@@ -144,16 +143,6 @@ static void end(struct world *world)
     weir_arena_fini(&call_arena);
 }
 
-static void restart(struct world *world, bool crash)
-{
-    if (crash) {
-        world_crash(world);
-    } else {
-        world_stop(world);
-    }
-    world_start(world);
-}
-
 /* Windows that are open, as stored. */
 static size_t count_open(struct world *world)
 {
@@ -194,17 +183,6 @@ static void a_state_is_carried_and_the_end_is_told(void **state)
 
 /* A record of the next window comes behind the end of the one before, however slow that is. */
 /* --- what an operator sees ------------------------------------------------------------------ */
-
-static const char *timers(struct world *world, struct weir_timers_wanted wanted)
-{
-    struct weir_buf buf;
-    struct weir_err err;
-    weir_buf_init(&buf, 1 << 20);
-    must(weir_pipelines_timers(world->engine->pipelines, &wanted, &buf, &err), &err);
-    const char *text = weir_arena_str(&world->arena, weir_buf_view(&buf)).p;
-    weir_buf_fini(&buf);
-    return text;
-}
 
 static void open_windows_are_listed_and_end_by_themselves(void **state)
 {
