@@ -51,10 +51,11 @@ struct request {
 
 struct effect {
     bool made;
-    bool excused; /* its source went, maybe before it was read */
-    bool skipped; /* its dead letter was deleted */
-    bool settled; /* a check has seen it */
-    size_t by;    /* the request that made it */
+    bool draining; /* its source went, and it may be unread: that is still processed */
+    bool excused;  /* unless something fails, or weir stops, meanwhile */
+    bool skipped;  /* its dead letter was deleted */
+    bool settled;  /* a check has seen it */
+    size_t by;     /* the request that made it */
     enum store source;
     size_t key;
     size_t rank; /* among the effects of its key */
@@ -78,6 +79,7 @@ struct world {
     size_t made_by[STORES]; /* the request that made or purged it */
     size_t replays;         /* that were asked for */
     bool partial;           /* a pipeline is not in the file */
+    bool faulty;            /* that is so, or the disk fails, or weir stops */
     bool outage;            /* nothing outside is reached */
     bool healed;            /* what was poison is none */
     size_t between;         /* things to do between the commits of this instant */
@@ -132,6 +134,7 @@ static inline void note_effect(const struct request *request, size_t effect)
     struct source *of = &world->sources[request->store];
     world->effects[effect] = (struct effect){
         .made = true,
+        .skipped = world->effects[effect].skipped, /* before its outcome was known */
         .by = request->number,
         .source = request->store,
         .key = request->key,
@@ -140,12 +143,24 @@ static inline void note_effect(const struct request *request, size_t effect)
     of->written[request->key] = true;
 }
 
-static inline void excuse(struct world *world, enum store source)
+/* A source has gone: what was written to a table is processed, what a queue had is gone as well. */
+static inline void note_gone(struct world *world, enum store source)
 {
     for (size_t i = 0; i < EFFECTS_MAX; i++) {
         struct effect *effect = &world->effects[i];
-        bool open = effect->source == source && !effect->settled;
-        effect->excused = effect->excused || open;
+        if (effect->source == source && !effect->settled) {
+            effect->draining = true;
+            effect->excused = effect->excused || !is_table(source) || world->faulty;
+        }
+    }
+}
+
+/* Weir stops, or something fails: what is left of tables that are gone may go with them. */
+static inline void note_fault(struct world *world)
+{
+    for (size_t i = 0; i < EFFECTS_MAX; i++) {
+        struct effect *effect = &world->effects[i];
+        effect->excused = effect->excused || (effect->draining && !effect->settled);
     }
 }
 
@@ -156,7 +171,7 @@ static inline void note_dropped(struct world *world, enum store store)
     memset(of->items, 0, sizeof(of->items));
     memset(of->written, 0, sizeof(of->written));
     if (store < SOURCES) {
-        excuse(world, store);
+        note_gone(world, store);
     }
 }
 
@@ -189,7 +204,7 @@ static inline void apply(const struct request *request)
     case PURGE:
         world->made_by[request->store] = request->number;
         if (request->store < SOURCES) {
-            excuse(world, request->store);
+            note_gone(world, request->store);
         }
         break;
     }
@@ -352,6 +367,8 @@ static inline void find_out(struct world *world)
     txn->done = nothing_done; /* what the log has and the state could not take shows with it */
     weir_store_submit(world->base.engine->store, txn);
     advance(world, 0);
+    bool faulty = world->faulty;
+    world->faulty = true; /* at the time */
     for (size_t i = 0; i < world->unsure_count; i++) {
         const struct request *request = &world->unsure[i];
         struct weir_str mark =
@@ -361,6 +378,7 @@ static inline void find_out(struct world *world)
         }
     }
     world->unsure_count = 0;
+    world->faulty = faulty;
 }
 
 #endif
