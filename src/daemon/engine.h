@@ -6,7 +6,8 @@
  *     create -> (the loop runs) -> stop -> (the loop runs until stopped is called) -> destroy
  *
  * stop is for ends in good order; destroy alone ends it as a crash would, but for what the store
- * still writes. Threads: the loop's, but for what the modules say.
+ * still writes; the loop must not have anything to run then. Threads: the loop's, but for what the
+ * modules say.
  */
 #ifndef WEIR_DAEMON_ENGINE_H
 #define WEIR_DAEMON_ENGINE_H

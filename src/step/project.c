@@ -11,7 +11,8 @@
  * key belongs to somebody else, and the record fails.
  *
  * The memory goes when its last derived item does: at once when a record leaves none, and by
- * itself when all of them have a time to live.
+ * itself when all of them have a time to live. So an old record of an item that is gone makes its
+ * items again; replays and redrives leave such records out, unless they are asked for stale ones.
  */
 #include <string.h>
 
