@@ -41,6 +41,7 @@ static const char stores_yaml[] = "tables:\n"
                                   "  letters: { retention: 14d }\n"
                                   "  accepted: { retention: 14d }\n"
                                   "  gathered: { retention: 14d }\n"
+                                  "  cooled: { retention: 14d }\n"
                                   "  replayed: { retention: 14d }\n"
                                   "functions:\n"
                                   "  judge: { url: 'http://functions.test/', timeout: 5s }\n"
@@ -95,6 +96,9 @@ static const struct pipeline_text pipelines[] = {
                    "          merge: { all: { distinct: string(effect) } }\n"
                    "      - each: { in: burst.merged.all, as: one }\n"
                    "      - send: { queue: gathered, body: '${one}.' }\n" },
+    { "cool", "table: source-0", "",
+            "      - cooldown: { period: 5s, key: keys.id, trailing: true }\n"
+            "      - send: { queue: cooled, body: '${held.key} ${held.count}' }\n" },
     { "replayed", "table: source-1", "",
             EFFECT "      - send: { queue: replayed, body: '${effect}.' }\n" },
 };
@@ -238,14 +242,14 @@ static bool take_message(void *arg, const struct weir_message *message, bool hid
     return true;
 }
 
-static void tally_queue(struct world *world, const char *name, bool in_order, struct tally *tally)
+static void browse(struct world *world, const char *name,
+        bool (*each)(void *arg, const struct weir_message *message, bool hidden), void *arg)
 {
     struct weir_queues *queues = world->base.engine->queues;
     const struct weir_queue *queue = NULL;
     struct weir_err err;
-    *tally = (struct tally){ .world = world, .queue = name, .in_order = in_order };
     assert_int_equal(weir_queues_get(queues, weir_str_z(name), &queue, &err), WEIR_OK);
-    assert_int_equal(weir_queues_browse(queues, queue, 0, take_message, tally, &err), WEIR_OK);
+    assert_int_equal(weir_queues_browse(queues, queue, 0, each, arg, &err), WEIR_OK);
     weir_queue_unref(queue);
 }
 
@@ -262,8 +266,11 @@ struct expected {
 
 static void check_messages(struct world *world, const struct expected *expected)
 {
-    struct tally *tally = weir_alloc(sizeof(*tally));
-    tally_queue(world, expected->queue, expected->in_order, tally);
+    struct tally *tally = weir_alloc_zero(1, sizeof(*tally));
+    tally->world = world;
+    tally->queue = expected->queue;
+    tally->in_order = expected->in_order;
+    browse(world, expected->queue, take_message, tally);
     for (size_t i = 0; i < EFFECTS_MAX; i++) {
         const struct effect *effect = &world->effects[i];
         bool must = effect->made && effect->source == expected->source && !effect->excused &&
@@ -274,6 +281,39 @@ static void check_messages(struct world *world, const struct expected *expected)
                 expected->queue, tally->times[i], i);
     }
     weir_free(tally);
+}
+
+/* How many records of each item have come through the cooldown, by themselves or held back. */
+static bool take_cooled(void *arg, const struct weir_message *message, bool hidden)
+{
+    size_t *cooled = arg;
+    char *rest = NULL;
+    size_t key = strtoul(message->body.p, &rest, 10);
+    size_t count = strtoul(rest, NULL, 10);
+    (void)hidden;
+    assert_true(key < KEYS);
+    cooled[key] += count > 0 ? count : 1;
+    return true;
+}
+
+static void check_cooled(struct world *world)
+{
+    size_t cooled[KEYS] = { 0 };
+    size_t least[KEYS] = { 0 };
+    size_t most[KEYS] = { 0 };
+    browse(world, "cooled", take_cooled, cooled);
+    for (size_t i = 0; i < EFFECTS_MAX; i++) {
+        const struct effect *effect = &world->effects[i];
+        if (effect->made && effect->source == SOURCE_0) {
+            least[effect->key] += !effect->excused;
+            most[effect->key]++;
+        }
+    }
+    for (size_t key = 0; key < KEYS; key++) {
+        MUST(world, cooled[key] >= least[key] && cooled[key] <= most[key],
+                "%zu records of key %zu were cooled, of %zu to %zu", cooled[key], key, least[key],
+                most[key]);
+    }
 }
 
 static bool has(struct world *world, const char *table, const char *id)
@@ -371,6 +411,7 @@ static void check(struct world *world)
     for (size_t i = 0; i < WEIR_COUNT(all); i++) {
         check_messages(world, &all[i]);
     }
+    check_cooled(world);
     check_items(world);
     check_view(world);
     for (size_t i = 0; i < EFFECTS_MAX; i++) {
