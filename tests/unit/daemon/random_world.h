@@ -84,7 +84,7 @@ struct world {
     bool healed;            /* what was poison is none */
     size_t between;         /* things to do between the commits of this instant */
     char yaml[16 * 1024];   /* the file */
-    char answer[200];       /* of the function */
+    char answer[32 * 1024]; /* of a function */
     struct weir_buf story;  /* the operations, a line each */
 };
 

@@ -42,9 +42,11 @@ static const char stores_yaml[] = "tables:\n"
                                   "  accepted: { retention: 14d }\n"
                                   "  gathered: { retention: 14d }\n"
                                   "  cooled: { retention: 14d }\n"
+                                  "  added: { retention: 14d }\n"
                                   "  replayed: { retention: 14d }\n"
                                   "functions:\n"
                                   "  judge: { url: 'http://functions.test/', timeout: 5s }\n"
+                                  "  add: { url: 'http://functions.test/add', timeout: 5s }\n"
                                   "log: { max_bytes: 1TiB }\n"
                                   "pipelines:\n";
 
@@ -99,6 +101,10 @@ static const struct pipeline_text pipelines[] = {
     { "cool", "table: source-0", "",
             "      - cooldown: { period: 5s, key: keys.id, trailing: true }\n"
             "      - send: { queue: cooled, body: '${held.key} ${held.count}' }\n" },
+    { "add", "table: source-0", "",
+            "      - invoke: { function: add, window: 10s, result: answer }\n"
+            "      - each: { in: answer.done, as: one }\n"
+            "      - send: { queue: added, body: '${one}.' }\n" },
     { "replayed", "table: source-1", "",
             EFFECT "      - send: { queue: replayed, body: '${effect}.' }\n" },
 };
@@ -120,6 +126,31 @@ static bool next_effect(const char **at, size_t *ret_effect)
     return true;
 }
 
+/* Add the effects to those of the window's state; at its end, tell them. */
+static struct weir_str add_up(struct world *world, const char *event)
+{
+    static const char mark[] = "\"all\":\"";
+    const char *state = strstr(event, mark);
+    const char *all = state != NULL ? state + strlen(mark) : "\"";
+    bool final = strstr(event, "\"isFinalInvokeForWindow\":true") != NULL;
+    struct weir_buf buf;
+    size_t effect = 0;
+    weir_buf_init(&buf, sizeof(world->answer));
+    weir_buf_printf(&buf, "%s%.*s", final ? "{\"state\":{},\"done\":[" : "{\"state\":{\"all\":\"",
+            (int)strcspn(all, "\""), all);
+    while (next_effect(&event, &effect)) {
+        weir_buf_printf(&buf, "%zu,", effect);
+    }
+    struct weir_str text = weir_buf_view(&buf);
+    if (final && text.n > 0 && text.p[text.n - 1] == ',') {
+        text.n--;
+    }
+    snprintf(world->answer, sizeof(world->answer), "%.*s%s", WEIR_STR_ARG(text),
+            final ? "]}" : "\"},\"done\":[]}");
+    weir_buf_fini(&buf);
+    return weir_str_z(world->answer);
+}
+
 static struct weir_http_stand_in answer_call(void *arg, const struct weir_http_call *call)
 {
     struct world *world = arg;
@@ -130,12 +161,14 @@ static struct weir_http_stand_in answer_call(void *arg, const struct weir_http_c
     const char *at = body;
     size_t effect = 0;
     bool fails = false;
-    while (next_effect(&at, &effect)) {
+    bool adds = weir_str_eq(call->url, WEIR_STR("http://functions.test/add"));
+    struct weir_str answer = adds ? add_up(world, body) : WEIR_STR("{}");
+    while (!adds && next_effect(&at, &effect)) {
         fails = fails || (effect % POISON_EVERY == 0 && !world->healed);
     }
     weir_free(body);
     return (struct weir_http_stand_in){
-        .after_ms = 1 + below(world, 3), .status = fails ? 500 : 200, .body = WEIR_STR("{}")
+        .after_ms = 1 + below(world, 3), .status = fails ? 500 : 200, .body = answer
     };
 }
 
@@ -405,6 +438,7 @@ static void check(struct world *world)
         { .queue = "accepted", .source = INBOX },
         { .queue = "accepted", .source = INBOX_FIFO },
         { .queue = "gathered", .source = SOURCE_0 },
+        { .queue = "added", .source = SOURCE_0, .waits = true },
         { .queue = "replayed", .source = SOURCE_1, .repeats = world->replays },
     };
     check_status(world);
