@@ -6,6 +6,7 @@
  *     GET  /2015-03-31/functions/NAME                  GetFunction
  *     GET  /2015-03-31/functions/NAME/configuration    GetFunctionConfiguration
  *     .../event-source-mappings/                       lambda_mapping.c
+ *     .../tags/                                        lambda_tag.c
  *
  * NAME is a name or an ARN, with or without the qualifier $LATEST, which is the only version. This
  * is AWS's REST form of JSON: errors name their type in a header. What would change a function is
@@ -155,20 +156,27 @@ bool weir_lambda_is_latest(struct weir_str qualifier)
     return qualifier.n == 0 || weir_str_eq(qualifier, WEIR_STR("$LATEST"));
 }
 
+struct weir_str weir_lambda_next_parameter(
+        struct weir_str *query, struct weir_str name, struct weir_arena *arena)
+{
+    while (query->n > 0) {
+        struct weir_str pair = *query;
+        const char *amp = memchr(pair.p, '&', pair.n);
+        pair.n = amp != NULL ? (size_t)(amp - pair.p) : pair.n;
+        size_t skip = amp != NULL ? pair.n + 1 : pair.n;
+        *query = weir_str(query->p + skip, query->n - skip);
+        if (weir_str_starts(pair, name) && pair.n > name.n && pair.p[name.n] == '=') {
+            return weir_lambda_decode(arena, weir_str(pair.p + name.n + 1, pair.n - name.n - 1));
+        }
+    }
+    return weir_str(NULL, 0);
+}
+
 struct weir_str weir_lambda_parameter(
         const struct weir_http_request *http, struct weir_str name, struct weir_arena *arena)
 {
     struct weir_str query = http->query;
-    while (query.n > 0) {
-        const char *amp = memchr(query.p, '&', query.n);
-        size_t n = amp != NULL ? (size_t)(amp - query.p) : query.n;
-        if (n > name.n && memcmp(query.p, name.p, name.n) == 0 && query.p[name.n] == '=') {
-            return weir_lambda_decode(arena, weir_str(query.p + name.n + 1, n - name.n - 1));
-        }
-        size_t skip = amp != NULL ? n + 1 : n;
-        query = weir_str(query.p + skip, query.n - skip);
-    }
-    return weir_str(NULL, 0);
+    return weir_lambda_next_parameter(&query, name, arena);
 }
 
 /* --- descriptions -------------------------------------------------------------------- */
@@ -498,7 +506,7 @@ static void invoke(struct weir_api *api, struct weir_http_request *http,
 
 bool weir_lambda_is_path(struct weir_str path)
 {
-    return weir_lambda_is_mapping(path) ||
+    return weir_lambda_is_mapping(path) || weir_lambda_is_tags(path) ||
            (weir_str_starts(path, root) && (path.n == root.n || path.p[root.n] == '/'));
 }
 
@@ -536,6 +544,8 @@ void weir_lambda_handle(struct weir_api *api, struct weir_http_request *http)
     struct place place = { 0 };
     if (weir_lambda_is_mapping(http->path)) {
         weir_lambda_handle_mapping(api, http);
+    } else if (weir_lambda_is_tags(http->path)) {
+        weir_lambda_handle_tags(api, http);
     } else if (split(http->path, &http->arena, &place) && place.name.n > 0) {
         handle_function(api, http, &place);
     } else if (http->method == WEIR_HTTP_GET) {

@@ -13,6 +13,7 @@
 #include "api/lambda_int.h"
 #include "base/mem.h"
 #include "value/json.h"
+#include "value/tag.h"
 
 enum {
     PAGE_MAX = 100,
@@ -36,6 +37,10 @@ struct criteria {
 
 struct destination {
     struct weir_str arn;
+};
+
+struct metrics_config {
+    struct weir_wire_list metrics;
 };
 
 struct scaling {
@@ -64,7 +69,9 @@ struct request {
     struct weir_wire_number tumbling;
     struct weir_wire_list response_types;
     struct scaling *scaling;
-    struct weir_str refused[13];
+    struct metrics_config *metrics;
+    struct weir_item tags; /* of Create */
+    struct weir_str refused[11];
 };
 
 #define AT(structure, field) offsetof(struct structure, field)
@@ -103,6 +110,12 @@ static const struct weir_wire_member scaling_members[] = {
 };
 static const struct weir_wire_shape scaling_shape = { sizeof(struct scaling), scaling_members };
 
+static const struct weir_wire_member metrics_members[] = {
+    { "Metrics", WEIR_WIRE_STRINGS, .offset = AT(metrics_config, metrics), .max = 3 }, END
+};
+static const struct weir_wire_shape metrics_shape = { sizeof(struct metrics_config),
+    metrics_members };
+
 #define REFUSED(name, number)                                                       \
     {                                                                               \
         name, WEIR_WIRE_REFUSED,                                                    \
@@ -133,6 +146,8 @@ static const struct weir_wire_member request_members[] = {
             .max = 900 },
     { "FunctionResponseTypes", WEIR_WIRE_STRINGS, .offset = AT(request, response_types), .max = 1 },
     { "ScalingConfig", WEIR_WIRE_STRUCT, .offset = AT(request, scaling), .shape = &scaling_shape },
+    { "MetricsConfig", WEIR_WIRE_STRUCT, .offset = AT(request, metrics), .shape = &metrics_shape },
+    { "Tags", WEIR_WIRE_NAMES, .offset = AT(request, tags) },
     REFUSED("StartingPositionTimestamp", 0),
     REFUSED("Topics", 1),
     REFUSED("Queues", 2),
@@ -142,10 +157,8 @@ static const struct weir_wire_member request_members[] = {
     REFUSED("SelfManagedKafkaEventSourceConfig", 6),
     REFUSED("DocumentDBEventSourceConfig", 7),
     REFUSED("ProvisionedPollerConfig", 8),
-    REFUSED("MetricsConfig", 9),
-    REFUSED("LoggingConfig", 10),
-    REFUSED("KMSKeyArn", 11),
-    REFUSED("Tags", 12),
+    REFUSED("LoggingConfig", 9),
+    REFUSED("KMSKeyArn", 10),
     END,
 };
 static const struct weir_wire_shape request_shape = { sizeof(struct request), request_members };
@@ -231,6 +244,20 @@ static void write_of_queue(struct weir_buf *out, const struct weir_mapping_view 
     weir_out_text(out, "StateTransitionReason", WEIR_STR("USER_INITIATED"));
 }
 
+struct weir_str weir_lambda_mapping_arn(
+        struct weir_api *api, struct weir_str uuid, struct weir_arena *arena)
+{
+    struct weir_buf function;
+    weir_buf_init(&function, WEIR_LAMBDA_ANSWER_MAX);
+    weir_functions_write_arn(api->options.functions, WEIR_STR(""), &function);
+    struct weir_str head = weir_buf_view(&function);
+    head.n -= sizeof("function:") - 1;
+    struct weir_str arn = weir_arena_printf(
+            arena, "%.*sevent-source-mapping:%.*s", WEIR_STR_ARG(head), WEIR_STR_ARG(uuid));
+    weir_buf_fini(&function);
+    return arn;
+}
+
 static void write_view(struct weir_api *api, struct weir_buf *out,
         const struct weir_mapping_view *view, struct weir_arena *arena)
 {
@@ -247,15 +274,11 @@ static void write_view(struct weir_api *api, struct weir_buf *out,
     struct weir_buf arn;
     weir_buf_init(&arn, WEIR_LAMBDA_ANSWER_MAX);
     weir_functions_write_arn(api->options.functions, mapping->function, &arn);
-    struct weir_str function = weir_buf_view(&arn);
-    size_t name = mapping->function.n + sizeof("function:") - 1;
     weir_buf_byte(out, '{');
     weir_out_text(out, "UUID", mapping->uuid);
-    weir_out_text(out, "EventSourceMappingArn",
-            weir_arena_printf(arena, "%.*sevent-source-mapping:%.*s", (int)(function.n - name),
-                    function.p, WEIR_STR_ARG(mapping->uuid)));
+    weir_out_text(out, "EventSourceMappingArn", weir_lambda_mapping_arn(api, mapping->uuid, arena));
     weir_out_text(out, "EventSourceArn", mapping->source_arn);
-    weir_out_text(out, "FunctionArn", function);
+    weir_out_text(out, "FunctionArn", weir_buf_view(&arn));
     weir_buf_fini(&arn);
     weir_out_number(out, "BatchSize", mapping->batch);
     weir_out_number(out, "MaximumBatchingWindowInSeconds", mapping->window_s);
@@ -264,6 +287,10 @@ static void write_view(struct weir_api *api, struct weir_buf *out,
     }
     weir_out_name(out, "FunctionResponseTypes");
     weir_buf_z(out, mapping->report_failures ? "[\"ReportBatchItemFailures\"]" : "[]");
+    if (mapping->has_metrics) {
+        weir_out_name(out, "MetricsConfig");
+        weir_buf_printf(out, "{\"Metrics\":[%s]}", mapping->counts_events ? "\"EventCount\"" : "");
+    }
     weir_out_time(out, "LastModified", mapping->modified);
     weir_out_text(out, "State", weir_str_z(states[view->state]));
     if (weir_mapping_is_of_queue(mapping)) {
@@ -274,7 +301,7 @@ static void write_view(struct weir_api *api, struct weir_buf *out,
     weir_buf_byte(out, '}');
 }
 
-static void refuse(struct weir_api *api, struct weir_http_request *http, enum weir_rc rc,
+void weir_lambda_refuse(struct weir_api *api, struct weir_http_request *http, enum weir_rc rc,
         struct weir_str message)
 {
     static const struct {
@@ -297,7 +324,7 @@ static void refuse(struct weir_api *api, struct weir_http_request *http, enum we
     weir_lambda_error(api, http, 500, "ServiceException", message);
 }
 
-static void answer(struct weir_api *api, struct weir_http_request *http, int status,
+static void answer_view(struct weir_api *api, struct weir_http_request *http, int status,
         const struct weir_mapping_view *view)
 {
     struct weir_buf body;
@@ -309,38 +336,51 @@ static void answer(struct weir_api *api, struct weir_http_request *http, int sta
 
 /* --- changes -------------------------------------------------------------------------- */
 
-/* A change that a client waits for. */
-struct changing {
-    struct weir_mapping_change change;
-    struct weir_api *api;
-    struct weir_http_request *http; /* NULL: the client is gone */
-};
+static void answer_changed(
+        struct weir_api *api, struct weir_http_request *http, const struct weir_mapping_view *view)
+{
+    answer_view(api, http, 202, view);
+}
 
 static void client_gone(struct weir_http_request *http)
 {
-    struct changing *changing = http->owner;
-    changing->http = NULL; /* the change is made all the same */
+    struct weir_lambda_change *change = http->owner;
+    change->http = NULL; /* the change is made all the same */
 }
 
-static void changed(struct weir_mapping_change *change, const struct weir_mapping_view *view)
+static void changed(struct weir_mapping_change *base, const struct weir_mapping_view *view)
 {
-    struct changing *changing = change->arg;
-    if (changing->http != NULL && change->rc == WEIR_OK) {
-        answer(changing->api, changing->http, 202, view);
-    } else if (changing->http != NULL) {
-        refuse(changing->api, changing->http, change->rc, weir_str_z(change->err.msg));
+    struct weir_lambda_change *change = base->arg;
+    if (change->http != NULL && base->rc == WEIR_OK) {
+        change->answer(change->api, change->http, view);
+    } else if (change->http != NULL) {
+        weir_lambda_refuse(change->api, change->http, base->rc, weir_str_z(base->err.msg));
     }
-    weir_free(changing);
+    weir_free(change);
 }
 
-static struct changing *begin(struct weir_api *api, struct weir_http_request *http)
+struct weir_lambda_change *weir_lambda_change_begin(
+        struct weir_api *api, struct weir_http_request *http, weir_lambda_answer *answer)
 {
-    struct changing *changing = weir_alloc_zero(1, sizeof(*changing));
-    changing->change.done = changed;
-    changing->change.arg = changing;
-    changing->api = api;
-    changing->http = http;
-    return changing;
+    struct weir_lambda_change *change = weir_alloc_zero(1, sizeof(*change));
+    change->change.done = changed;
+    change->change.arg = change;
+    change->api = api;
+    change->http = http;
+    change->answer = answer;
+    return change;
+}
+
+void weir_lambda_change_begun(
+        struct weir_lambda_change *change, enum weir_rc rc, struct weir_str message)
+{
+    if (rc == WEIR_OK) {
+        change->http->owner = change;
+        change->http->on_gone = client_gone;
+        return;
+    }
+    weir_lambda_refuse(change->api, change->http, rc, message);
+    weir_free(change);
 }
 
 /* AWS's words for a source and a function that have a mapping. */
@@ -357,37 +397,37 @@ static struct weir_str already_there(
             of_queue ? "" : "provided mapping ", uuid);
 }
 
-/* It is under way, or was refused at once. mapping: what it is to be; NULL: deleted. */
-static void end_of_begin(struct changing *changing, const struct weir_mapping *mapping,
+/* As weir_lambda_change_begun; mapping: what it is to be. */
+static void begun(struct weir_lambda_change *change, const struct weir_mapping *mapping,
         enum weir_rc rc, const struct weir_err *err)
 {
-    struct weir_str message = weir_str_z(err->msg);
-    if (rc == WEIR_OK) {
-        changing->http->owner = changing;
-        changing->http->on_gone = client_gone;
-        return;
-    }
-    if (rc == WEIR_E_EXISTS && mapping != NULL) {
-        message = already_there(&changing->http->arena, mapping, err->msg);
-    }
-    refuse(changing->api, changing->http, rc, message);
-    weir_free(changing);
+    struct weir_str message = rc == WEIR_E_EXISTS
+                                      ? already_there(&change->http->arena, mapping, err->msg)
+                                      : weir_str_z(err->msg);
+    weir_lambda_change_begun(change, rc, message);
 }
 
 /* --- what a request says -------------------------------------------------------------- */
+
+enum weir_rc weir_lambda_read(struct weir_http_request *http, const struct weir_wire_shape *shape,
+        void **ret_request, struct weir_str *ret_message)
+{
+    struct weir_str body = http->body.n > 0 ? http->body : WEIR_STR("{}");
+    enum weir_wire_fault fault =
+            weir_wire_read(shape, body, &http->arena, ret_request, ret_message);
+    if (fault == WEIR_WIRE_FINE) {
+        fault = weir_wire_check(shape, *ret_request, &http->arena, ret_message);
+    }
+    return fault == WEIR_WIRE_FINE ? WEIR_OK : WEIR_E_INVALID;
+}
 
 static enum weir_rc read_request(
         struct weir_http_request *http, struct request **ret_request, struct weir_str *ret_message)
 {
     void *request = NULL;
-    struct weir_str body = http->body.n > 0 ? http->body : WEIR_STR("{}");
-    enum weir_wire_fault fault =
-            weir_wire_read(&request_shape, body, &http->arena, &request, ret_message);
-    if (fault == WEIR_WIRE_FINE) {
-        fault = weir_wire_check(&request_shape, request, &http->arena, ret_message);
-    }
+    enum weir_rc rc = weir_lambda_read(http, &request_shape, &request, ret_message);
     *ret_request = request;
-    return fault == WEIR_WIRE_FINE ? WEIR_OK : WEIR_E_INVALID;
+    return rc;
 }
 
 static const char *why_refused(struct weir_str name)
@@ -397,10 +437,8 @@ static const char *why_refused(struct weir_str name)
         const char *why;
     } reasons[] = {
         { "ProvisionedPollerConfig", "nothing is polled" },
-        { "MetricsConfig", "GET /metrics counts the records of each mapping" },
         { "LoggingConfig", "weir's log has what happens to each mapping" },
         { "KMSKeyArn", "weir has no key management" },
-        { "Tags", "mappings have no tags" },
     };
     for (size_t i = 0; i < WEIR_COUNT(reasons); i++) {
         if (weir_str_eq(name, weir_str_z(reasons[i].name))) {
@@ -466,18 +504,18 @@ static enum weir_rc read_destination(struct weir_api *api, const struct destinat
     return WEIR_OK;
 }
 
-static enum weir_rc read_response_types(
-        const struct weir_wire_list *types, bool *ret_report, struct weir_err *err)
+/* A list that may have one value only, or be empty. */
+static enum weir_rc read_choice(const struct weir_wire_list *list, const char *name,
+        const char *value, bool *ret_there, struct weir_err *err)
 {
-    *ret_report = false;
-    for (size_t i = 0; i < types->count; i++) {
-        const struct weir_str *type = WEIR_WIRE_AT(*types, struct weir_str, i);
-        if (!weir_str_eq(*type, WEIR_STR("ReportBatchItemFailures"))) {
-            return weir_fail(err, WEIR_E_INVALID,
-                    "FunctionResponseTypes may have ReportBatchItemFailures, not %.*s",
-                    WEIR_STR_ARG(*type));
+    *ret_there = false;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct weir_str *given = WEIR_WIRE_AT(*list, struct weir_str, i);
+        if (!weir_str_eq(*given, weir_str_z(value))) {
+            return weir_fail(err, WEIR_E_INVALID, "%s may have %s, not %.*s", name, value,
+                    WEIR_STR_ARG(*given));
         }
-        *ret_report = true;
+        *ret_there = true;
     }
     return WEIR_OK;
 }
@@ -611,7 +649,13 @@ static enum weir_rc apply(struct weir_api *api, struct weir_http_request *http,
         rc = read_destination(api, request->destinations, &mapping->destination, err);
     }
     if (rc == WEIR_OK && request->response_types.set) {
-        rc = read_response_types(&request->response_types, &mapping->report_failures, err);
+        rc = read_choice(&request->response_types, "FunctionResponseTypes",
+                "ReportBatchItemFailures", &mapping->report_failures, err);
+    }
+    if (rc == WEIR_OK && request->metrics != NULL) {
+        mapping->has_metrics = true;
+        rc = read_choice(&request->metrics->metrics, "MetricsConfig.Metrics", "EventCount",
+                &mapping->counts_events, err);
     }
     if (rc == WEIR_OK && request->scaling != NULL) {
         mapping->concurrency = (uint64_t)request->scaling->concurrency.value; /* 0: none given */
@@ -674,10 +718,10 @@ static void create(struct weir_api *api, struct weir_http_request *http)
         .enabled = true,
     };
     if (read_request(http, &request, &message) != WEIR_OK) {
-        refuse(api, http, WEIR_E_INVALID, message);
+        weir_lambda_refuse(api, http, WEIR_E_INVALID, message);
         return;
     }
-    struct changing *changing = begin(api, http);
+    struct weir_lambda_change *change = weir_lambda_change_begin(api, http, answer_changed);
     enum weir_rc rc = read_source(api, request, &mapping, &err);
     if (rc == WEIR_OK && request->function.n == 0) {
         rc = weir_fail(&err, WEIR_E_INVALID,
@@ -688,9 +732,13 @@ static void create(struct weir_api *api, struct weir_http_request *http)
         rc = apply(api, http, request, &mapping, &err);
     }
     if (rc == WEIR_OK) {
-        rc = weir_mappings_add(api->options.mappings, &mapping, &changing->change, &err);
+        rc = weir_tags_check(request->tags, &err);
+        mapping.tags = request->tags;
     }
-    end_of_begin(changing, &mapping, rc, &err);
+    if (rc == WEIR_OK) {
+        rc = weir_mappings_add(api->options.mappings, &mapping, &change->change, &err);
+    }
+    begun(change, &mapping, rc, &err);
 }
 
 static void update(struct weir_api *api, struct weir_http_request *http, struct weir_str uuid)
@@ -701,10 +749,10 @@ static void update(struct weir_api *api, struct weir_http_request *http, struct 
     struct weir_mapping_view view;
     struct weir_mapping mapping = { 0 };
     if (read_request(http, &request, &message) != WEIR_OK) {
-        refuse(api, http, WEIR_E_INVALID, message);
+        weir_lambda_refuse(api, http, WEIR_E_INVALID, message);
         return;
     }
-    struct changing *changing = begin(api, http);
+    struct weir_lambda_change *change = weir_lambda_change_begin(api, http, answer_changed);
     enum weir_rc rc = weir_mappings_get(api->options.mappings, uuid, &view, &err);
     if (rc == WEIR_OK && (request->event_source.n > 0 || request->start.n > 0)) {
         rc = weir_fail(&err, WEIR_E_INVALID,
@@ -715,17 +763,17 @@ static void update(struct weir_api *api, struct weir_http_request *http, struct 
         rc = apply(api, http, request, &mapping, &err);
     }
     if (rc == WEIR_OK) {
-        rc = weir_mappings_update(api->options.mappings, &mapping, &changing->change, &err);
+        rc = weir_mappings_update(api->options.mappings, &mapping, &change->change, &err);
     }
-    end_of_begin(changing, &mapping, rc, &err);
+    begun(change, &mapping, rc, &err);
 }
 
 static void delete_one(struct weir_api *api, struct weir_http_request *http, struct weir_str uuid)
 {
     struct weir_err err = { 0 };
-    struct changing *changing = begin(api, http);
-    enum weir_rc rc = weir_mappings_delete(api->options.mappings, uuid, &changing->change, &err);
-    end_of_begin(changing, NULL, rc, &err);
+    struct weir_lambda_change *change = weir_lambda_change_begin(api, http, answer_changed);
+    enum weir_rc rc = weir_mappings_delete(api->options.mappings, uuid, &change->change, &err);
+    weir_lambda_change_begun(change, rc, weir_str_z(err.msg));
 }
 
 static void get(struct weir_api *api, struct weir_http_request *http, struct weir_str uuid)
@@ -734,9 +782,9 @@ static void get(struct weir_api *api, struct weir_http_request *http, struct wei
     struct weir_err err = { 0 };
     enum weir_rc rc = weir_mappings_get(api->options.mappings, uuid, &view, &err);
     if (rc == WEIR_OK) {
-        answer(api, http, 200, &view);
+        answer_view(api, http, 200, &view);
     } else {
-        refuse(api, http, rc, weir_str_z(err.msg));
+        weir_lambda_refuse(api, http, rc, weir_str_z(err.msg));
     }
 }
 
@@ -753,7 +801,7 @@ static void list(struct weir_api *api, struct weir_http_request *http)
     bool known = named.n == 0 || weir_lambda_is_latest(weir_lambda_name(named, &function));
     if ((marker.p != NULL && !weir_str_to_u64(marker, &next)) ||
             (limit.p != NULL && (!weir_str_to_u64(limit, &most) || most < 1))) {
-        refuse(api, http, WEIR_E_INVALID,
+        weir_lambda_refuse(api, http, WEIR_E_INVALID,
                 WEIR_STR("Marker must be one that ListEventSourceMappings gave, and MaxItems a "
                          "number of at least 1"));
         return;

@@ -2,6 +2,7 @@
 #include "api/scheduler_int.h"
 #include "base/logline.h"
 #include "value/json.h"
+#include "value/tag.h"
 
 enum { PAGE_MAX = 100 };
 
@@ -25,12 +26,7 @@ static enum weir_rc read_tags(struct weir_call *call, const struct weir_wire_lis
         weir_item_name(builder, tag->key);
         weir_item_s(builder, tag->value);
     }
-    enum weir_rc rc = weir_item_finish(builder, ret_tags, err);
-    if (rc == WEIR_OK && weir_item_count(*ret_tags) > WEIR_SCHEDULE_TAGS_MAX) {
-        return weir_fail(
-                err, WEIR_E_INVALID, "a group has at most %d tags", WEIR_SCHEDULE_TAGS_MAX);
-    }
-    return rc;
+    return weir_item_finish(builder, ret_tags, err);
 }
 
 /* --- groups --------------------------------------------------------------------------------- */
@@ -53,6 +49,9 @@ enum weir_rc weir_scheduler_create_group(
     const struct weir_scheduler_group_request *asked = request;
     struct weir_schedule_group group = { .name = asked->name, .token = asked->token };
     enum weir_rc rc = read_tags(call, &asked->tags, &group.tags, err);
+    if (rc == WEIR_OK) {
+        rc = weir_tags_check(group.tags, err);
+    }
     if (rc == WEIR_OK) {
         weir_schedules_create_group(call->api->options.schedules, call->txn, &group);
         weir_call_submit(call, call->txn, create_done);

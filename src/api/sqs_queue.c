@@ -3,13 +3,11 @@
 
 #include "api/sqs_int.h"
 #include "value/json.h"
+#include "value/tag.h"
 
 enum {
     LIST_MAX = 1000,
     ECHOED_MAX_BYTES = 8192, /* of a policy, in SQS */
-    TAGS_MAX = 50,
-    TAG_NAME_MAX = 128, /* characters */
-    TAG_VALUE_MAX = 256,
     SECOND = WEIR_QUEUE_SECOND_MS,
 };
 
@@ -411,43 +409,6 @@ enum weir_rc weir_sqs_write_attributes(struct weir_call *call, const struct weir
     return WEIR_OK;
 }
 
-/* --- limits of tags ----------------------------------------------------------------------- */
-
-static size_t characters(struct weir_str text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        count += ((unsigned char)text.p[i] & 0xc0) != 0x80;
-    }
-    return count;
-}
-
-static enum weir_rc fail_tag_count(struct weir_err *err)
-{
-    return weir_fail(err, WEIR_E_INVALID, "Too many tags for a queue: at most %d", TAGS_MAX);
-}
-
-/* Whether tags are within SQS's limits, so that a definition stays small. */
-static enum weir_rc check_tags(struct weir_item tags, struct weir_err *err)
-{
-    size_t count = tags.n > 0 ? weir_item_count(tags) : 0;
-    if (count > TAGS_MAX) {
-        return fail_tag_count(err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(tags, i, &name);
-        if (name.n == 0 || characters(name) > TAG_NAME_MAX ||
-                characters(weir_value_str(value)) > TAG_VALUE_MAX) {
-            return weir_fail(err, WEIR_E_INVALID,
-                    "Tag key or value is too long or empty: a key has 1 to %d characters, a value "
-                    "at most %d",
-                    TAG_NAME_MAX, TAG_VALUE_MAX);
-        }
-    }
-    return WEIR_OK;
-}
-
 /* --- create, delete, find -------------------------------------------------------------------- */
 
 static void write_url(struct weir_call *call, struct weir_str name)
@@ -518,7 +479,7 @@ enum weir_rc weir_sqs_create_queue(struct weir_call *call, void *request, struct
         rc = weir_sqs_read_attributes(call, asked->attributes, &wanted, err);
     }
     if (rc == WEIR_OK) {
-        rc = check_tags(asked->tags, err);
+        rc = weir_tags_check(asked->tags, err);
     }
     if (rc != WEIR_OK) {
         return rc;
@@ -754,28 +715,19 @@ static enum weir_rc tag_now(
         struct weir_queue *queue, struct weir_arena *arena, void *arg, struct weir_err *err)
 {
     const struct weir_sqs_tag_request *asked = arg;
-    for (size_t i = 0; asked->tags.n > 0 && i < weir_item_count(asked->tags); i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(asked->tags, i, &name);
-        queue->tags = with_text(arena, queue->tags, name, weir_value_str(value));
-    }
-    for (size_t i = 0; i < asked->keys.count; i++) {
-        queue->tags = with_text(arena, queue->tags, *WEIR_WIRE_AT(asked->keys, struct weir_str, i),
-                weir_str(NULL, 0));
-    }
-    return queue->tags.n > 0 && weir_item_count(queue->tags) > TAGS_MAX ? fail_tag_count(err)
-                                                                        : WEIR_OK;
+    return weir_tags_change(arena, queue->tags, asked->tags, asked->keys.items, asked->keys.count,
+            &queue->tags, err);
 }
 
 static enum weir_rc change_tags(
         struct weir_call *call, struct weir_sqs_tag_request *asked, struct weir_err *err)
 {
     const struct weir_queue *queue = NULL;
-    enum weir_rc rc =
-            asked->keys.count > TAGS_MAX ? fail_tag_count(err) : check_tags(asked->tags, err);
-    if (rc == WEIR_OK) {
-        rc = weir_sqs_queue(call, asked->url, &queue, err);
+    if (asked->keys.count > WEIR_TAGS_MAX) {
+        return weir_fail(
+                err, WEIR_E_INVALID, "Too many tag keys: a queue has at most %d", WEIR_TAGS_MAX);
     }
+    enum weir_rc rc = weir_sqs_queue(call, asked->url, &queue, err);
     if (rc == WEIR_OK) {
         weir_queues_alter(call->api->options.queues, call->txn, queue->name, tag_now, asked);
         weir_call_submit(call, call->txn, committed);
@@ -805,15 +757,8 @@ enum weir_rc weir_sqs_list_tags(struct weir_call *call, void *request, struct we
     if (rc != WEIR_OK) {
         return rc;
     }
-    weir_buf_z(call->out, "{\"Tags\":{");
-    for (size_t i = 0; queue->tags.n > 0 && i < weir_item_count(queue->tags); i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(queue->tags, i, &name);
-        weir_buf_z(call->out, i > 0 ? "," : "");
-        weir_json_write_string(call->out, name);
-        weir_buf_byte(call->out, ':');
-        weir_json_write_string(call->out, weir_value_str(value));
-    }
-    weir_buf_z(call->out, "}}");
+    weir_buf_z(call->out, "{\"Tags\":");
+    weir_tags_write(call->out, queue->tags);
+    weir_buf_byte(call->out, '}');
     return WEIR_OK;
 }

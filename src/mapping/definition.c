@@ -32,6 +32,9 @@ struct weir_str weir_mapping_encode(
     weir_member_put_bool(b, "latest", mapping->latest);
     weir_member_put_bool(b, "enabled", mapping->enabled);
     weir_member_put_time(b, "modified", mapping->modified);
+    weir_member_put_map(b, "tags", mapping->tags);
+    weir_member_put_bool(b, "has_metrics", mapping->has_metrics);
+    weir_member_put_bool(b, "counts_events", mapping->counts_events);
     weir_member_put_bool(b, "deleting", deleting);
     struct weir_item item = weir_member_finish(b);
     return weir_str(item.p, item.n);
@@ -63,6 +66,9 @@ enum weir_rc weir_mapping_decode(struct weir_str stored, struct weir_mapping *re
         .latest = weir_member_bool(item, "latest"),
         .enabled = weir_member_bool(item, "enabled"),
         .modified = weir_member_time(item, "modified"),
+        .tags = weir_value_map(weir_item_get(item, WEIR_STR("tags"))),
+        .has_metrics = weir_member_bool(item, "has_metrics"),
+        .counts_events = weir_member_bool(item, "counts_events"),
     };
     *ret_deleting = weir_member_bool(item, "deleting");
     return WEIR_OK;

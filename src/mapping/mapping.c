@@ -15,6 +15,7 @@ struct held {
     struct definition *now;
     struct definition *later; /* what it is to become, until that is committed */
     enum weir_mapping_state state;
+    bool tagging;        /* the change is of tags: the pipeline does not see it */
     bool erasing;        /* DELETING: the transaction that deletes the entry is under way */
     struct weir_err why; /* it could not be started */
     struct weir_txn *txn;
@@ -290,7 +291,10 @@ static void outcome_posted(struct weir_post *post)
         held->now = WEIR_TAKE(held->later);
     }
     tell(held, rc, &err);
-    if (rc == WEIR_OK) {
+    if (held->tagging) {
+        held->tagging = false;
+        weir_definition_destroy(WEIR_TAKE(held->later)); /* there is one after a failure */
+    } else if (rc == WEIR_OK) {
         go_on(held);
     } else {
         undo(held);
@@ -350,8 +354,8 @@ enum weir_rc weir_mappings_add(struct weir_mappings *mappings, const struct weir
     return WEIR_OK;
 }
 
-/* The mapping, if it can be changed now. */
-static enum weir_rc find_idle(struct weir_mappings *mappings, struct weir_str uuid,
+/* The mapping, if nothing about it is being stored now; idle: and if it is in no change either. */
+static enum weir_rc find_free(struct weir_mappings *mappings, struct weir_str uuid, bool idle,
         struct held **ret_held, struct weir_err *err)
 {
     struct held *held = find(mappings, uuid);
@@ -359,7 +363,8 @@ static enum weir_rc find_idle(struct weir_mappings *mappings, struct weir_str uu
         weir_fail(err, WEIR_E_NOT_FOUND, "The resource you requested does not exist.");
         return WEIR_E_NOT_FOUND;
     }
-    if (held->state != WEIR_MAPPING_ENABLED && held->state != WEIR_MAPPING_DISABLED) {
+    bool still = held->state == WEIR_MAPPING_ENABLED || held->state == WEIR_MAPPING_DISABLED;
+    if (held->change != NULL || held->state == WEIR_MAPPING_DELETING || (idle && !still)) {
         weir_fail(err, WEIR_E_CONFLICT,
                 "Cannot change the event source mapping because it is in use: another change of "
                 "it is under way.");
@@ -383,7 +388,7 @@ enum weir_rc weir_mappings_update(struct weir_mappings *mappings,
         struct weir_err *err)
 {
     struct held *held = NULL;
-    enum weir_rc rc = find_idle(mappings, mapping->uuid, &held, err);
+    enum weir_rc rc = find_free(mappings, mapping->uuid, true, &held, err);
     if (rc == WEIR_OK) {
         rc = check(mappings, mapping, err);
     }
@@ -398,11 +403,27 @@ enum weir_rc weir_mappings_update(struct weir_mappings *mappings,
     return WEIR_OK;
 }
 
+enum weir_rc weir_mappings_set_tags(struct weir_mappings *mappings, struct weir_str uuid,
+        struct weir_item tags, struct weir_mapping_change *change, struct weir_err *err)
+{
+    struct held *held = NULL;
+    enum weir_rc rc = find_free(mappings, uuid, false, &held, err);
+    if (rc == WEIR_OK) {
+        struct weir_mapping tagged = held->now->mapping;
+        tagged.tags = tags;
+        held->later = weir_definition_copy(&tagged);
+        held->tagging = true;
+        held->change = change;
+        put(held, &held->later->mapping, false);
+    }
+    return rc;
+}
+
 enum weir_rc weir_mappings_delete(struct weir_mappings *mappings, struct weir_str uuid,
         struct weir_mapping_change *change, struct weir_err *err)
 {
     struct held *held = NULL;
-    enum weir_rc rc = find_idle(mappings, uuid, &held, err);
+    enum weir_rc rc = find_free(mappings, uuid, true, &held, err);
     if (rc == WEIR_OK) {
         held->state = WEIR_MAPPING_DELETING;
         held->change = change;

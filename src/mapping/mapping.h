@@ -33,6 +33,7 @@
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
 #include "table/table.h"
+#include "value/item.h"
 
 /* How the names of mappings' pipelines begin. */
 #define WEIR_MAPPING_PIPELINE "mapping-"
@@ -49,6 +50,9 @@ struct weir_mapping {
     bool report_failures;
     bool enabled;
     struct weir_time modified; /* made by the module */
+    struct weir_item tags;     /* texts by key; see value/tag.h */
+    bool has_metrics;          /* a list of metrics was given, be it empty */
+    bool counts_events;        /* EventCount is in it; weir counts in any case */
     /* Of a queue. */
     uint64_t concurrency; /* batches in flight; 0: as many as the function may run at once */
     /* Of a stream. */
@@ -131,6 +135,15 @@ WEIR_MUST_CHECK enum weir_rc weir_mappings_add(struct weir_mappings *mappings,
  */
 WEIR_MUST_CHECK enum weir_rc weir_mappings_update(struct weir_mappings *mappings,
         const struct weir_mapping *mapping, struct weir_mapping_change *change,
+        struct weir_err *err);
+
+/*
+ * Give it these tags in place of its own. What it does goes on meanwhile, also a change that is
+ * stored and waits for batches in flight; the time of its last change stays.
+ * Errors: WEIR_E_NOT_FOUND, WEIR_E_CONFLICT (a change is being stored, or it is being deleted).
+ */
+WEIR_MUST_CHECK enum weir_rc weir_mappings_set_tags(struct weir_mappings *mappings,
+        struct weir_str uuid, struct weir_item tags, struct weir_mapping_change *change,
         struct weir_err *err);
 
 /* Delete it, and how far it has come. Errors: WEIR_E_NOT_FOUND, WEIR_E_CONFLICT. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "schedule/schedule_int.h"
+#include "value/tag.h"
 
 enum { DELETED_AT_ONCE = 500 }; /* schedules of a group, by one transaction */
 
@@ -103,29 +104,6 @@ void weir_schedules_create_group(struct weir_schedules *schedules, struct weir_t
             weir_schedule_decode_group(schedules, &txn->arena, copy, &op->group, NULL) == WEIR_OK);
 }
 
-static bool is_unset(const struct group_op *op, struct weir_str name)
-{
-    for (size_t i = 0; i < op->unset_count; i++) {
-        if (weir_str_eq(op->unset[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_texts(
-        struct weir_item_builder *builder, const struct group_op *op, struct weir_item texts)
-{
-    for (size_t i = 0; texts.n > 0 && i < weir_item_count(texts); i++) {
-        struct weir_str name;
-        struct weir_value value = weir_item_at(texts, i, &name);
-        if (!is_unset(op, name)) {
-            weir_item_name(builder, name);
-            weir_item_value(builder, value); /* of two with a name the later one counts */
-        }
-    }
-}
-
 static enum weir_rc run_tag(struct weir_op *base, struct weir_view *view, struct weir_err *err)
 {
     struct group_op *op = WEIR_CONTAINER(base, struct group_op, op);
@@ -135,14 +113,8 @@ static enum weir_rc run_tag(struct weir_op *base, struct weir_view *view, struct
     if (rc != WEIR_OK || !is_there) {
         return rc != WEIR_OK ? rc : fail_missing(op->group.name, err);
     }
-    struct weir_item_builder *builder = weir_item_begin(weir_view_arena(view));
-    add_texts(builder, op, group.tags);
-    add_texts(builder, op, op->set);
-    rc = weir_item_finish(builder, &group.tags, err);
-    if (rc == WEIR_OK && weir_item_count(group.tags) > WEIR_SCHEDULE_TAGS_MAX) {
-        return weir_fail(
-                err, WEIR_E_INVALID, "a group has at most %d tags", WEIR_SCHEDULE_TAGS_MAX);
-    }
+    rc = weir_tags_change(weir_view_arena(view), group.tags, op->set, op->unset, op->unset_count,
+            &group.tags, err);
     if (rc == WEIR_OK) {
         write_group(view, &group);
     }

@@ -55,7 +55,6 @@ enum {
     WEIR_SCHEDULE_RETRIES_MAX = 185,
     WEIR_SCHEDULE_LATE_MS = 60 * 1000, /* later than this, a firing counts as missed */
     WEIR_SCHEDULE_MADE_UP_MAX = 1000,  /* missed firings that WEIR_MISSED_ALL runs of a rate */
-    WEIR_SCHEDULE_TAGS_MAX = 50,
 };
 
 /* What becomes of firings that were missed. Part of the format. */
@@ -253,8 +252,8 @@ void weir_schedules_delete_group(
         struct weir_schedules *schedules, struct weir_txn *txn, struct weir_str name);
 
 /*
- * Add an operation that gives a group other tags: those of `set` are added, then those of
- * `unset` (copied) taken away. When run: WEIR_E_NOT_FOUND, WEIR_E_INVALID (too many).
+ * Add an operation that gives a group other tags: see weir_tags_change. `set` and
+ * `unset` are copied. When run: WEIR_E_NOT_FOUND, WEIR_E_INVALID.
  */
 void weir_schedules_tag_group(struct weir_schedules *schedules, struct weir_txn *txn,
         struct weir_str name, struct weir_item set, const struct weir_str *unset,

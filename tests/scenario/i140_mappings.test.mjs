@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import {
   CreateEventSourceMappingCommand, DeleteEventSourceMappingCommand, GetEventSourceMappingCommand,
-  LambdaClient, ListEventSourceMappingsCommand, UpdateEventSourceMappingCommand,
+  LambdaClient, ListEventSourceMappingsCommand, ListTagsCommand, TagResourceCommand, UntagResourceCommand,
+  UpdateEventSourceMappingCommand,
 } from '@aws-sdk/client-lambda';
 import { BatchWriteCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { HANDLERS } from './lib/functions.mjs';
@@ -310,13 +311,89 @@ test('what Lambda refuses, and what weir does not do, is refused by name', { ski
     await refused({ MaximumRecordAgeInSeconds: 30 }, /^MaximumRecordAgeInSeconds must be -1/);
     await refused({ BatchSize: 10_001 }, /BatchSize|batchSize/);
     await refused({ Topics: ['t'] }, /^Topics is not supported by weir, leave it out: event sources are/);
-    await refused({ Tags: { team: 'a' } }, 'Tags is not supported by weir, leave it out: mappings have no tags');
+    await refused({ Tags: { 'aws:team': 'a' } }, /^The tag key aws:team is reserved/);
+    await refused({ MetricsConfig: { Metrics: ['ErrorCount'] } },
+      'MetricsConfig.Metrics may have EventCount, not ErrorCount');
     await refused({ ProvisionedPollerConfig: { MinimumPollers: 1 } }, /^ProvisionedPollerConfig/);
     await refused({ DestinationConfig: { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:t' } } },
       /^The destination ARN/);
     await refused({ ScalingConfig: { MaximumConcurrency: 2 } }, /^Unsupported ScalingConfig parameter/);
     await fails(get('11111111-1111-1111-1111-111111111111'), 'ResourceNotFoundException', undefined, 404);
     assert.deepEqual((await lambda().send(new ListEventSourceMappingsCommand({}))).EventSourceMappings, []);
+  } finally {
+    await close();
+  }
+});
+
+test('tags are set, read and taken away by ARN, also while an update waits, and stay', { skip }, async () => {
+  const { weir, file, lambda, create, get, update, put, calls, close } = await start();
+  try {
+    const Tags = { team: 'blue & green', 'cost centre/é': '', stack: 'a=b' };
+    const { UUID, EventSourceMappingArn: Resource } = await create({ FunctionName: 'slow', Tags });
+    const list = async (arn = Resource) => (await lambda().send(new ListTagsCommand({ Resource: arn }))).Tags;
+    const tag = (more, arn = Resource) => lambda().send(new TagResourceCommand({ Resource: arn, Tags: more }));
+    const untag = (TagKeys, arn = Resource) => lambda().send(new UntagResourceCommand({ Resource: arn, TagKeys }));
+    assert.deepEqual(await list(), Tags);
+    assert.equal((await get(UUID)).Tags, undefined);
+
+    const before = await get(UUID);
+    assert.equal((await tag({ team: 'red', more: '1', other: '2' })).$metadata.httpStatusCode, 204);
+    assert.equal((await untag(['cost centre/é', 'other', 'nothing'])).$metadata.httpStatusCode, 204);
+    const now = { team: 'red', stack: 'a=b', more: '1' };
+    assert.deepEqual(await list(), now);
+    const { $metadata: _, ...after } = await get(UUID);
+    assert.deepEqual(after, Object.fromEntries(Object.entries(before).filter(([name]) => name !== '$metadata')));
+
+    writeFileSync(file('slow.hold'), '');
+    await put({ id: 'a' });
+    await eventually(() => calls('slow').length === 1);
+    const answer = await lambda().send(new UpdateEventSourceMappingCommand({ UUID, BatchSize: 7 }));
+    assert.equal(answer.State, 'Updating');
+    await tag({ meanwhile: 'yes' });
+    assert.equal((await get(UUID)).State, 'Updating');
+    await fails(update(UUID, { BatchSize: 8 }), 'ResourceInUseException', undefined, 400);
+    rmSync(file('slow.hold'));
+    await eventually(async () => (await get(UUID)).State === 'Enabled');
+    assert.equal((await get(UUID)).BatchSize, 7);
+    await update(UUID, { BatchSize: 9 });
+    await weir.kill();
+    await weir.restart();
+    assert.deepEqual(await list(), { ...now, meanwhile: 'yes' });
+    assert.equal((await get(UUID)).BatchSize, 9);
+
+    const refused = (sent, message) => fails(sent, 'InvalidParameterValueException', message, 400);
+    const many = Object.fromEntries(Array.from({ length: 47 }, (_unused, i) => [`k${i}`, '']));
+    await refused(tag(many), 'Too many tags: a resource has at most 50');
+    await refused(tag({ 'AWS:x': 'y' }), /^The tag key AWS:x is reserved/);
+    await refused(tag({ k: 'v'.repeat(257) }), /^Tag key or value is too long or empty/);
+    await refused(list('arn:aws:lambda:us-east-1:000000000000:function:f'),
+      /^Tags are kept for event source mappings, whose ARNs are arn:.*:event-source-mapping:UUID, not for arn:.*:function:f/);
+    const nobody = Resource.replace(/[^:]+$/, '11111111-1111-1111-1111-111111111111');
+    await fails(list(nobody), 'ResourceNotFoundException', 'The resource you requested does not exist.', 404);
+    await fails(tag({ a: 'b' }, nobody), 'ResourceNotFoundException', undefined, 404);
+    await fails(untag(['a'], nobody), 'ResourceNotFoundException', undefined, 404);
+    const path = `/2017-03-31/tags/${Resource}`;
+    for (const [method, body] of [['POST', '{}'], ['POST', '{"Tags": ["a"]}'], ['DELETE', undefined], ['PUT', '{}']]) {
+      const { status } = await weir.request({ method, path, body });
+      assert.equal(status, 400, `${method} ${body}`);
+    }
+    assert.deepEqual(await list(), { ...now, meanwhile: 'yes' });
+  } finally {
+    await close();
+  }
+});
+
+test('metrics are asked for, and told as they were', { skip }, async () => {
+  const { lambda, create, update, get, close } = await start();
+  try {
+    const MetricsConfig = { Metrics: ['EventCount'] };
+    const { UUID, ...made } = await create({ MetricsConfig });
+    assert.deepEqual(made.MetricsConfig, MetricsConfig);
+    assert.deepEqual((await update(UUID, { BatchSize: 5 })).MetricsConfig, MetricsConfig);
+    const [listed] = (await lambda().send(new ListEventSourceMappingsCommand({}))).EventSourceMappings;
+    assert.deepEqual(listed.MetricsConfig, MetricsConfig);
+    await update(UUID, { MetricsConfig: { Metrics: [] } });
+    assert.deepEqual((await get(UUID)).MetricsConfig, { Metrics: [] });
   } finally {
     await close();
   }

@@ -25,6 +25,10 @@ uuid = made["UUID"]
 assert made["ResponseMetadata"]["HTTPStatusCode"] == 202
 assert made["BatchSize"] == 10 and made["State"] == "Creating"
 settled(uuid, "Enabled")
+arn = f"arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}"  # older boto3 does not tell it
+client.tag_resource(Resource=arn, Tags={"team": "b", "more": "1", "b c": "<&>"})
+client.untag_resource(Resource=arn, TagKeys=["more", "b c"])
+assert client.list_tags(Resource=arn)["Tags"] == {"team": "b"}
 changed = client.update_event_source_mapping(UUID=uuid, Enabled=False, FilterCriteria={"Filters": []})
 assert changed["State"] == "Disabling" and "FilterCriteria" not in changed
 settled(uuid, "Disabled")
