@@ -97,6 +97,7 @@ test('tags are within SQS\'s limits, so a definition stays small', { skip }, asy
   await fails(tag({ big: 'x'.repeat(257) }), 'InvalidParameterValue', /at most 256/);
   await fails(tag({ ['x'.repeat(129)]: '' }), 'InvalidParameterValue', /1 to 128/);
   await fails(tag(many(0, 51)), 'InvalidParameterValue', /at most 50/);
+  await fails(tag({ 'aws:owner': 'a' }), 'InvalidParameterValue', /^The tag key aws:owner is reserved/);
   await tag({ ['ü'.repeat(128)]: 'ü'.repeat(256) });
   await tag(many(0, 49));
   await fails(tag(many(49, 1)), 'InvalidParameterValue', /at most 50/);

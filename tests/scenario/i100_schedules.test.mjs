@@ -172,6 +172,11 @@ test('groups hold schedules and tags', { skip }, async () => {
   await scheduler.send(new UntagResourceCommand({ ResourceArn: ScheduleGroupArn,
     TagKeys: ['team', 'other'] }));
   assert.deepEqual(await tags(), [{ Key: 'cost', Value: '1' }]);
+  const reserved = [{ Key: 'aws:owner', Value: 'a' }];
+  for (const command of [new TagResourceCommand({ ResourceArn: ScheduleGroupArn, Tags: reserved }),
+    new CreateScheduleGroupCommand({ Name: 'never', Tags: reserved })]) {
+    await fails(scheduler.send(command), 'ValidationException', /^The tag key aws:owner is reserved/, 400);
+  }
 
   for (const name of ['c', 'a', 'b']) {
     await createSchedule(scheduler, name, 'rate(1 day)', 'work', undefined,

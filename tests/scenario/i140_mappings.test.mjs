@@ -399,6 +399,33 @@ test('metrics are asked for, and told as they were', { skip }, async () => {
   }
 });
 
+test('what AWS counts as filtered out, delivered to a destination and dropped, weir counts too', { skip }, async () => {
+  const { weir, create, update, putMany, idle, close } = await start();
+  try {
+    const { UUID } = await create({ FunctionName: 'g', FunctionResponseTypes: ['ReportBatchItemFailures'],
+      MaximumRetryAttempts: 0, DestinationConfig: { OnFailure: { Destination: QUEUE } },
+      FilterCriteria: { Filters: [{ Pattern: '{"dynamodb":{"NewImage":{"kind":{"S":["odd"]}}}}' }] } });
+    const count = async (name) => {
+      const { text } = await weir.request({ method: 'GET', path: '/metrics' });
+      return new RegExp(`^weir_pipeline_${name}_total\\{pipeline="mapping-${UUID}"\\} (\\d+)$`, 'm').exec(text)?.[1];
+    };
+    const counts = async (...names) => Promise.all(names.map(count));
+    const put = async (round) => {
+      await putMany([{ id: `${round}a`, kind: 'even' }, { id: `${round}b`, kind: 'odd', poison: true },
+        { id: `${round}c`, kind: 'even' }]);
+      await putMany([{ id: `${round}d`, kind: 'odd' }]);
+      await idle();
+    };
+    await put(1);
+    assert.deepEqual(await counts('filtered', 'dead_letters', 'records'), ['2', '1', '2']);
+    await update(UUID, { DestinationConfig: { OnFailure: {} } });
+    await put(2);
+    assert.deepEqual(await counts('filtered', 'errors', 'records'), ['2', '1', '2']); // begun anew
+  } finally {
+    await close();
+  }
+});
+
 const python = '/usr/bin/python3';
 const boto3 = spawnSync(python, ['-c', 'import boto3']).status === 0;
 
