@@ -22,6 +22,7 @@ enum weir_lock_class {
     WEIR_LOCK_OUTBOX = 26,       /* outbox/: the lanes that got intents */
     WEIR_LOCK_WAIT = 27,         /* store/: someone who waits for a commit */
     WEIR_LOCK_TIMERS = 28,       /* timer/: the earliest timers that were set */
+    WEIR_LOCK_DROPPED = 29,      /* table/: tables that were dropped */
     WEIR_LOCK_LOG = 30,          /* log/: segments and the tail in memory */
     WEIR_LOCK_LOOP = 40,         /* net/: work posted to a loop */
     WEIR_LOCK_METRICS = 50,      /* base/: the list of metrics */

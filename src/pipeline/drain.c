@@ -2,7 +2,8 @@
  * A source that is gone, or another one by the same name: what was committed to it before is still
  * processed, as far as that is possible without it; then its lanes go, and the next one may come.
  *
- *     there -> draining -> leaving -> gone (detached), or there again with another table
+ *     there -> draining -> leaving -> gone (detached), or there again with the next table: one
+ *     that is gone as well by now, to be drained, or the one that is there
  *
  * Draining ends when nothing more can move: all is read and processed, or what is left waits for a
  * target that is missing, too. Where a retry or an answer takes too long it ends all the same, for
@@ -159,5 +160,8 @@ void weir_source_look_again(struct source *source)
     bool settled = source->pipeline->letters_leaving == 0;
     if (settled && !weir_source_is_there(source) && weir_source_attach(source, &err) != WEIR_OK) {
         weir_source_wait(source, &err);
+    }
+    if (weir_source_is_there(source) && !source->draining && !is_current(source)) {
+        weir_pipelines_catalogue_changed(source->pipeline->all); /* it came and went meanwhile */
     }
 }

@@ -293,6 +293,7 @@ struct source {
     bool of_queue;         /* one shard without a reader and without positions; see intake.c */
     struct intake *intake; /* of a queue that is there; NULL: it is not, or a table is read */
     const struct weir_table *table; /* NULL: it, or its stream, does not exist now */
+    uint32_t after;                 /* the keyspace of the newest table that it is done with */
     struct weir_err why;            /* no table */
     bool is_new;                    /* while it is attached: it was never read before */
     struct shard *shards;

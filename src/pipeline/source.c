@@ -183,12 +183,24 @@ static void source_changed(struct weir_watch *watch)
     weir_pipeline_wake(WEIR_CONTAINER(watch, struct source, watch)->pipeline);
 }
 
+/* What was dropped before the pipeline came is not its concern. */
+static void skip_dropped(struct source *source)
+{
+    struct weir_tables *tables = source->pipeline->all->tables;
+    const struct weir_table *table = NULL;
+    while ((table = weir_tables_get_dropped(tables, source->name, source->after)) != NULL) {
+        source->after = table->space;
+        weir_table_unref(table);
+    }
+}
+
 void weir_source_init(struct source *source, struct pipeline *pipeline, struct weir_str name)
 {
     source->pipeline = pipeline;
     source->name = name;
     source->of_queue = pipeline->model->queue.n > 0;
     source->watch.wake = source_changed;
+    skip_dropped(source);
     weir_filter_join(source);
 }
 
@@ -312,6 +324,9 @@ void weir_source_detach(struct source *source)
         weir_store_unhold(source->pipeline->all->store, &source->hold);
         source->watch.space = 0;
     }
+    if (source->table != NULL) {
+        source->after = source->table->space;
+    }
     weir_table_unref(WEIR_TAKE(source->table));
     source->pipeline->in_flight -= source->in_flight;
     source->in_flight = 0;
@@ -329,9 +344,32 @@ void weir_source_wait(struct source *source, const struct weir_err *why)
     }
 }
 
+static bool is_wanted(const struct source *source, const struct weir_table *table)
+{
+    struct weir_str stream = source->pipeline->model->stream;
+    return stream.n == 0 || weir_str_eq(stream, table->stream_arn);
+}
+
+/* One that came and went while the source had another: what was written to it is not processed. */
+static const struct weir_table *find_dropped(struct source *source)
+{
+    struct weir_tables *tables = source->pipeline->all->tables;
+    const struct weir_table *table = weir_tables_get_dropped(tables, source->name, source->after);
+    while (table != NULL && !is_wanted(source, table)) {
+        source->after = table->space;
+        weir_table_unref(table);
+        table = weir_tables_get_dropped(tables, source->name, source->after);
+    }
+    return table;
+}
+
 static enum weir_rc find_table(struct source *source, struct weir_err *err)
 {
-    const struct weir_table *table = NULL;
+    const struct weir_table *table = find_dropped(source);
+    if (table != NULL) {
+        source->table = table;
+        return WEIR_OK;
+    }
     enum weir_rc rc = weir_tables_get(source->pipeline->all->tables, source->name, &table, err);
     if (rc != WEIR_OK) {
         return rc;
@@ -341,11 +379,10 @@ static enum weir_rc find_table(struct source *source, struct weir_err *err)
         return weir_fail(
                 err, WEIR_E_NOT_FOUND, "table %.*s has no stream", WEIR_STR_ARG(source->name));
     }
-    struct weir_str stream = source->pipeline->model->stream;
-    if (stream.n > 0 && !weir_str_eq(stream, table->stream_arn)) {
+    if (!is_wanted(source, table)) {
         weir_table_unref(table);
         return weir_fail(err, WEIR_E_NOT_FOUND, "table %.*s has another stream than %.*s",
-                WEIR_STR_ARG(source->name), WEIR_STR_ARG(stream));
+                WEIR_STR_ARG(source->name), WEIR_STR_ARG(source->pipeline->model->stream));
     }
     source->table = table;
     return WEIR_OK;

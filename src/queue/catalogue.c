@@ -43,17 +43,18 @@ static void destroy(struct weir_defined *defined)
     weir_queue_box_destroy(box_of(defined));
 }
 
-static void gone(struct weir_defined *defined)
+static void gone(void *arg, struct weir_defined *defined)
 {
+    (void)arg;
     atomic_store(&box_of(defined)->life->space, 0);
 }
 
-static void replace(struct weir_defined *old_defined, struct weir_defined *defined)
+static void replace(void *arg, struct weir_defined *old_defined, struct weir_defined *defined)
 {
     struct weir_queue_box *old = box_of(old_defined);
     struct weir_queue_box *box = box_of(defined);
     if (old->queue.created.ms != box->queue.created.ms) {
-        gone(old_defined); /* and made again */
+        gone(arg, old_defined); /* and made again */
         return;
     }
     weir_free(box->life);

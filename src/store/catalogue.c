@@ -70,7 +70,7 @@ static void remove_at(struct weir_catalogue *catalogue, size_t i)
     memmove(catalogue->all + i, catalogue->all + i + 1,
             (catalogue->count - i - 1) * sizeof(struct weir_defined *));
     catalogue->count--;
-    catalogue->kind->gone(defined);
+    catalogue->kind->gone(catalogue->arg, defined);
     weir_defined_unref(defined);
 }
 
@@ -113,7 +113,7 @@ static enum weir_rc mirror_entry(
         return rc;
     }
     if (same_name) {
-        catalogue->kind->replace(old, now);
+        catalogue->kind->replace(catalogue->arg, old, now);
         catalogue->all[i] = now;
         weir_defined_unref(old);
     } else {

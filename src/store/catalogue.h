@@ -32,9 +32,9 @@ struct weir_catalogue_kind {
             struct weir_err *err);
     void (*destroy)(struct weir_defined *defined);
     /* `now` takes the place of `old`, a version of the same or something of the same name. */
-    void (*replace)(struct weir_defined *old, struct weir_defined *now);
+    void (*replace)(void *arg, struct weir_defined *old, struct weir_defined *now);
     /* It is not in the catalogue any more. */
-    void (*gone)(struct weir_defined *defined);
+    void (*gone)(void *arg, struct weir_defined *defined);
     /* The mirror may have changed: on the commit thread, and when it is opened. */
     void (*changed)(void *arg);
 };

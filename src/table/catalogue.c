@@ -44,17 +44,18 @@ static void destroy(struct weir_defined *defined)
     weir_table_box_destroy(box_of(defined));
 }
 
-static void gone(struct weir_defined *defined)
+static void gone(void *arg, struct weir_defined *defined)
 {
     atomic_store(&box_of(defined)->life->dropped, true);
+    weir_tables_note_dropped(arg, &box_of(defined)->table);
 }
 
-static void replace(struct weir_defined *old_defined, struct weir_defined *defined)
+static void replace(void *arg, struct weir_defined *old_defined, struct weir_defined *defined)
 {
     struct weir_table_box *old = box_of(old_defined);
     struct weir_table_box *box = box_of(defined);
     if (old->table.space != box->table.space) {
-        gone(old_defined); /* and made again */
+        gone(arg, old_defined); /* and made again */
         return;
     }
     weir_free(box->life);
@@ -85,6 +86,7 @@ enum weir_rc weir_tables_open(const struct weir_tables_options *options,
     struct weir_tables *tables = weir_alloc_zero(1, sizeof(*tables));
     tables->store = options->store;
     tables->timers = options->timers;
+    weir_tables_dropped_init(tables);
     tables->region = weir_str_own(weir_str_or(options->region, WEIR_STR("us-east-1")));
     tables->account = weir_str_own(weir_str_or(options->account, WEIR_STR("000000000000")));
     enum weir_rc rc = weir_catalogue_open(&tables->catalogue, tables->store, &kind, tables, err);
@@ -105,6 +107,7 @@ void weir_tables_close(struct weir_tables *tables)
         return;
     }
     weir_catalogue_close(&tables->catalogue);
+    weir_tables_dropped_fini(tables);
     weir_str_disown(tables->region);
     weir_str_disown(tables->account);
     weir_free(tables);

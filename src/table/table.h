@@ -120,6 +120,14 @@ struct weir_store *weir_tables_store(struct weir_tables *tables);
  */
 WEIR_MUST_CHECK enum weir_rc weir_tables_get(struct weir_tables *tables, struct weir_str name,
         const struct weir_table **ret_table, struct weir_err *err);
+/*
+ * The oldest table of a name that was dropped since the start and had a stream, of those whose
+ * keyspace's number is greater than `after` (they grow); with a reference. NULL: there is none, or
+ * dozens were dropped since. What is in its stream can be read as long as the log has it. Any
+ * thread.
+ */
+const struct weir_table *weir_tables_get_dropped(
+        struct weir_tables *tables, struct weir_str name, uint32_t after);
 /* By keyspace; NULL when there is none. */
 const struct weir_table *weir_tables_get_space(struct weir_tables *tables, uint32_t space);
 void weir_table_ref(const struct weir_table *table);

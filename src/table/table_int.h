@@ -22,6 +22,13 @@ struct weir_table_box {
     struct weir_table_life *life;
 };
 
+/* dropped.c: tables that were dropped a while ago, the newest behind the others. */
+struct weir_tables_dropped {
+    struct weir_mutex mutex; /* guards the two below */
+    const struct weir_table *all[64];
+    size_t count;
+};
+
 struct weir_tables {
     struct weir_store *store;
     struct weir_timers *timers;
@@ -29,7 +36,12 @@ struct weir_tables {
     struct weir_str account; /* owned */
     struct weir_catalogue catalogue;
     _Atomic uint64_t version;
+    struct weir_tables_dropped dropped;
 };
+
+void weir_tables_dropped_init(struct weir_tables *tables);
+void weir_tables_dropped_fini(struct weir_tables *tables);
+void weir_tables_note_dropped(struct weir_tables *tables, const struct weir_table *table);
 
 static inline struct weir_table_box *weir_table_box(const struct weir_table *table)
 {

@@ -282,6 +282,33 @@ static void a_source_made_again_at_once_begins_anew(void **state)
     assert_int_equal(count_records(b, "out"), 40 * 21);
 }
 
+/* Also the tables that were dropped again before the pipeline could turn to them. */
+static void no_source_of_a_name_is_passed_over(void **state)
+{
+    struct bench *b = *state;
+    make_table(b, "orders");
+    make_table(b, "out");
+    put_n(b, "orders", "before", 0);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK); /* before the pipeline comes */
+    make_table(b, "orders");
+    add_pipeline(b, "copy", copy_with("batch: 2, concurrency: 3"));
+    for (int i = 0; i < 20; i++) {
+        put_n(b, "orders", weir_arena_printf(&arena, "%d", i).p, i);
+        put_n(b, "orders", weir_arena_printf(&arena, "more %d", i).p, i);
+        assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+        run_turns(b, (uint64_t)i % 3);
+        make_table(b, "orders");
+    }
+    put_n(b, "orders", "last", 0);
+    run_until(b, nothing_is_in_flight);
+    assert_int_equal(count_items(b, "out"), 41);
+    assert_string_equal(get_id(b, "out", "before"), "");
+    put_n(b, "orders", "really last", 0);
+    assert_int_equal(drop(b->f, "orders"), WEIR_OK);
+    run_until(b, waits_for_source);
+    assert_int_equal(count_items(b, "out"), 42);
+}
+
 /* Its window is not waited for. */
 static void a_source_that_is_dropped_is_drained(void **state)
 {
@@ -620,6 +647,7 @@ int main(void)
         BENCH(a_source_may_come_later),
         BENCH(a_source_may_be_dropped_and_made_again),
         BENCH(a_source_made_again_at_once_begins_anew),
+        BENCH(no_source_of_a_name_is_passed_over),
         BENCH(a_source_that_is_dropped_is_drained),
         BENCH(a_source_that_is_dropped_with_its_target_is_left),
         BENCH(latest_begins_with_what_comes),
