@@ -484,7 +484,7 @@ ${this.calls.functions()}server: { memory: 16MiB }
         await part.check(this.weir, this.mended);
       }
     } catch (error) {
-      error.message = `${what}, data in ${this.weir.data}: ${error.message}`;
+      error.message = `${what}, data in ${this.weir.data}: ${error.message}${await this.weir.epitaph()}`;
       throw error;
     }
   }

@@ -24,6 +24,7 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const elsewhere = process.env.WEIR_ENDPOINT;
 
 const START_LIMIT_MS = 60_000;
+const EPITAPH_LIMIT_MS = 2_000;
 const STOP_LIMIT_MS = 60_000;
 const SANITIZER = /ERROR: (Address|Leak|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error: /;
 
@@ -155,6 +156,13 @@ export class Weir {
       assert.equal(this.child.exitCode ?? this.child.signalCode, null,
         `weir ended:\n${this.output.slice(-4000)}`);
     }
+  }
+
+  // What there is to say of a process that has ended though it should not; empty if it has not. Its
+  // connections may end a moment before it does.
+  async epitaph() {
+    const end = await within(EPITAPH_LIMIT_MS, 'the end', this.exited).catch(() => undefined);
+    return end ? `\nweir ended (${end.signal ?? end.code}):\n${this.output.slice(-8000)}` : '';
   }
 
   // Wait until it ends by itself; gives its exit code, or the signal that ended it.
