@@ -29,10 +29,11 @@ static enum weir_rc find(struct weir_api *api, struct weir_str arn, struct weir_
 {
     struct weir_str head = weir_lambda_mapping_arn(api, WEIR_STR(""), arena);
     if (!weir_str_starts(arn, head)) {
-        return weir_fail(err, WEIR_E_INVALID,
+        weir_fail(err, WEIR_E_INVALID,
                 "Tags are kept for event source mappings, whose ARNs are %.*sUUID, not for %.*s: "
                 "functions are defined in weir.yaml",
                 WEIR_STR_ARG(head), WEIR_STR_ARG(arn));
+        return WEIR_E_INVALID;
     }
     struct weir_str uuid = weir_str(arn.p + head.n, arn.n - head.n);
     return weir_mappings_get(api->options.mappings, uuid, ret_view, err);
