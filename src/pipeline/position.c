@@ -96,12 +96,13 @@ static enum weir_rc load_entry(
         void *arg, struct weir_str key, const struct weir_entry *entry, struct weir_err *err)
 {
     struct load *load = arg;
-    struct entry stored;
-    if (key.n != load->key_bytes || entry->value.n != sizeof(stored)) {
+    struct entry stored = { .space = table_space(load->source) }; /* earlier versions left it out */
+    bool whole = entry->value.n == sizeof(stored) || entry->value.n == sizeof(stored.position);
+    if (key.n != load->key_bytes || !whole) {
         return weir_fail(err, WEIR_E_DAMAGED, "a position of pipeline %.*s has a wrong size",
                 WEIR_STR_ARG(load->source->pipeline->model->name));
     }
-    memcpy(&stored, entry->value.p, sizeof(stored));
+    memcpy(&stored, entry->value.p, entry->value.n);
     bool same = stored.space == table_space(load->source);
     struct weir_pos position = { same ? stored.position : load->oldest.seq };
     apply_entry(weir_str(key.p + key.n - TAIL_BYTES - 1, TAIL_BYTES + 1), position, load->slots);

@@ -411,6 +411,46 @@ static void positions_survive_a_restart(void **state)
     assert_int_equal(status_sum(b, "records"), 52); /* another pipeline has its own */
 }
 
+/* Write all positions as earlier versions did: without the table that they are of. */
+static void shorten_positions(struct bench *b)
+{
+    struct weir_err err;
+    WEIR_AUTO(weir_txn) struct weir_txn *txn = weir_txn_create();
+    struct weir_cursor *cursor = weir_cursor_create(b->f->store, WEIR_SPACE_POSITION);
+    for (weir_cursor_first(cursor);; weir_cursor_next(cursor)) {
+        struct weir_str key;
+        struct weir_entry entry;
+        bool have = false;
+        must(weir_cursor_get(cursor, &key, &entry, &have, &err), &err);
+        if (!have) {
+            break;
+        }
+        weir_txn_put(txn, WEIR_SPACE_POSITION, weir_arena_str(&txn->arena, key),
+                weir_arena_str(&txn->arena, weir_str(entry.value.p, 8)));
+    }
+    weir_cursor_destroy(cursor);
+    must(weir_store_commit(b->f->store, txn, &err), &err);
+}
+
+static void positions_of_earlier_versions_hold(void **state)
+{
+    struct bench *b = *state;
+    make_table(b, "orders");
+    make_table(b, "out");
+    add_pipeline(b, "copy", copy);
+    put_n(b, "orders", "a", 1);
+    put_n(b, "orders", "b", 1);
+    run_until(b, all_is_done);
+    stop_pipelines(b);
+    shorten_positions(b);
+    start_pipelines(b);
+    add_pipeline(b, "copy", copy);
+    put_n(b, "orders", "c", 1);
+    run_until(b, all_is_done);
+    assert_int_equal(status_sum(b, "records"), 1);
+    assert_int_equal(count_items(b, "out"), 3);
+}
+
 /*
  * Stopped anywhere, started with another number of lanes, sometimes from the log: every record
  * is committed once. The counters of each run only count what was committed.
@@ -653,6 +693,7 @@ int main(void)
         BENCH(latest_begins_with_what_comes),
         BENCH(circles_come_to_an_end),
         BENCH(positions_survive_a_restart),
+        BENCH(positions_of_earlier_versions_hold),
         BENCH(every_record_is_processed_once),
         SMALL(the_log_is_let_go),
         BENCH(a_batch_whose_reads_moved_runs_again),
